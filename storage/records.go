@@ -1,0 +1,129 @@
+package storage
+
+import (
+	"time"
+
+	"github.com/certbound/certbound/keys/thumbprint"
+)
+
+// Partner is an organisation that calls our APIs. Its ID is the one stable name
+// in policy, logs and tokens; it is never reused.
+type Partner struct {
+	ID        string // at most 128 characters of [A-Za-z0-9._-]
+	Name      string // for people, may change
+	Disabled  bool   // no client of a disabled partner is served
+	Version   int64  // starts at 1, raised by each write
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// AuthMethod is a token_endpoint_auth_method of RFC 8705 §2.
+type AuthMethod string
+
+// The two methods of RFC 8705.
+const (
+	TLSClientAuth           AuthMethod = "tls_client_auth"             // §2.1
+	SelfSignedTLSClientAuth AuthMethod = "self_signed_tls_client_auth" // §2.2
+)
+
+// MatcherKind is the name of the one registered subject value of a
+// tls_client_auth client, RFC 8705 §2.1.2 without the "tls_client_auth_" prefix.
+type MatcherKind string
+
+// The five subject values of RFC 8705 §2.1.2.
+const (
+	SubjectDN MatcherKind = "subject_dn"
+	SANDNS    MatcherKind = "san_dns"
+	SANURI    MatcherKind = "san_uri"
+	SANIP     MatcherKind = "san_ip"
+	SANEmail  MatcherKind = "san_email"
+)
+
+// Matcher is a registered subject value. Canonical is what uniqueness within a
+// trust bundle is judged by.
+type Matcher struct {
+	Kind      MatcherKind
+	Value     string // as registered
+	Canonical string // computed by authz/clientauth
+}
+
+// Client is an OAuth client of a partner.
+type Client struct {
+	ID              string // client_id
+	PartnerID       string
+	PartnerDisabled bool // read with the client; written through the partner
+	Name            string
+	Method          AuthMethod
+	Matcher         Matcher  // tls_client_auth only
+	TrustBundle     string   // name of the bundle it is pinned to; tls_client_auth only
+	Scopes          []string // sorted; each is owned by one API
+	Disabled        bool
+	Generation      int64 // design rule 11: tokens of a lower generation are dead; starts at 1
+	Version         int64
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+}
+
+// Certificate is a client certificate known to us. A self-signed client is
+// authenticated by equality with one of its registered certificates.
+type Certificate struct {
+	Thumbprint thumbprint.Thumbprint // primary key: one certificate belongs to one client
+	ClientID   string
+	DER        []byte
+	NotBefore  time.Time
+	NotAfter   time.Time
+	CreatedAt  time.Time
+}
+
+// TrustBundle is one version of a named set of trust anchors. Rows are never
+// changed but for Status; a new content is a new Version of the same Name.
+type TrustBundle struct {
+	Name             string
+	Version          int64 // 1, 2, … within Name
+	Status           TrustBundleStatus
+	ContentHash      string // hex SHA-256 over the PEM fields
+	AnchorsPEM       string // required: the CAs that are trusted
+	IntermediatesPEM string // helpers for path building
+	IssuersPEM       string // when not empty, the leaf must be signed by one of these
+	MaxDepth         int    // intermediates allowed between leaf and anchor; 0 means the default
+	AllowPublicRoots bool   // an administrator insisted on anchors the public trusts
+	CreatedAt        time.Time
+}
+
+// TrustBundleStatus is the life of one version of a bundle.
+type TrustBundleStatus string
+
+// At most one version of a name is active. Certificates that only a retired
+// version would accept are refused by their own reason.
+const (
+	BundleActive  TrustBundleStatus = "active"
+	BundleRetired TrustBundleStatus = "retired"
+)
+
+// API is a protected resource: one audience, and the scopes only it owns.
+type API struct {
+	ID              string
+	Audience        string        // unique; the aud claim and the resource parameter (RFC 8707)
+	Scopes          []string      // sorted; a scope is owned by at most one API
+	TokenLifetime   time.Duration // 0 means the server's default; whole seconds, at most one hour
+	ResourceServers []string      // client ids that may introspect this audience's tokens and read the feed
+	Version         int64
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+}
+
+// SigningKey is a token signing key at rest. Sealed is an envelope made by
+// package keys; nothing here can open it.
+type SigningKey struct {
+	KID         string // RFC 7638 thumbprint
+	Purpose     string // what the key may sign, "access_token"
+	Algorithm   string // JWS alg, "ES256"
+	Status      string // "next", "active", "retired"
+	PublicJWK   string // the public key as JWK JSON
+	KEKID       string // the key-encryption key Sealed is wrapped with
+	Sealed      []byte
+	CreatedAt   time.Time
+	ActivatedAt time.Time // zero until active
+	RetiredAt   time.Time // zero until retired
+	ExpiresAt   time.Time // when a retired key leaves the JWKS; zero until retired
+}

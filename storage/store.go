@@ -1,0 +1,135 @@
+package storage
+
+import "context"
+
+// Store is one open database. Reads see committed data. All writes go through
+// Update.
+type Store interface {
+	Reader
+
+	// Update runs fn in one serializable transaction and commits when fn returns
+	// nil. The database may refuse to commit because of a concurrent writer; fn
+	// is then run again, so it must do no I/O of its own and must not keep what
+	// it computed from an earlier run. An error of fn rolls back and is returned
+	// as it is. When Update returns nil the change is durable.
+	Update(ctx context.Context, fn func(Tx) error) error
+
+	// Ping reports whether the database answers.
+	Ping(ctx context.Context) error
+
+	// Close releases the database; the Store is unusable afterwards.
+	Close() error
+}
+
+// Tx is what the function given to Update may do. A Tx reads its own writes.
+type Tx interface {
+	Reader
+	PartnerWriter
+	ClientWriter
+	CertificateWriter
+	TrustBundleWriter
+	APIWriter
+	SigningKeyWriter
+}
+
+// Reader reads every kind of record.
+type Reader interface {
+	PartnerReader
+	ClientReader
+	CertificateReader
+	TrustBundleReader
+	APIReader
+	SigningKeyReader
+}
+
+// PartnerReader reads partners.
+type PartnerReader interface {
+	// Partner returns one partner, or ErrNotFound.
+	Partner(ctx context.Context, id string) (Partner, error)
+}
+
+// PartnerWriter writes partners.
+type PartnerWriter interface {
+	// CreatePartner inserts p with Version 1; ErrConflict if the id is taken.
+	CreatePartner(ctx context.Context, p Partner) error
+	// UpdatePartner writes Name and Disabled of the record whose Version is
+	// p.Version and raises the version; ErrStale or ErrNotFound otherwise.
+	UpdatePartner(ctx context.Context, p Partner) error
+}
+
+// ClientReader reads clients.
+type ClientReader interface {
+	// Client returns one client with its scopes and its partner's Disabled flag,
+	// or ErrNotFound.
+	Client(ctx context.Context, id string) (Client, error)
+}
+
+// ClientWriter writes clients.
+type ClientWriter interface {
+	// CreateClient inserts c with Version 1 and Generation 1. ErrConflict if the
+	// id is taken or another client of the same trust bundle has the same
+	// canonical matcher value; a partner, bundle name or scope that does not
+	// exist is an ErrConflict too.
+	CreateClient(ctx context.Context, c Client) error
+	// UpdateClient writes Name, Method, Matcher, TrustBundle, Scopes, Disabled
+	// and Generation of the record whose Version is c.Version and raises the
+	// version; ErrStale, ErrNotFound or ErrConflict otherwise. PartnerID never
+	// changes. A lower Generation than the stored one is ErrConflict.
+	UpdateClient(ctx context.Context, c Client) error
+}
+
+// CertificateReader reads client certificates.
+type CertificateReader interface {
+	// ClientCertificates returns a client's certificates, oldest first; none is
+	// an empty slice.
+	ClientCertificates(ctx context.Context, clientID string) ([]Certificate, error)
+}
+
+// CertificateWriter writes client certificates.
+type CertificateWriter interface {
+	// AddCertificate inserts c; ErrConflict if any client has that thumbprint.
+	AddCertificate(ctx context.Context, c Certificate) error
+}
+
+// TrustBundleReader reads trust bundles.
+type TrustBundleReader interface {
+	// TrustBundles returns every version of every bundle, by name and version.
+	TrustBundles(ctx context.Context) ([]TrustBundle, error)
+}
+
+// TrustBundleWriter writes trust bundles.
+type TrustBundleWriter interface {
+	// PutTrustBundle inserts b as the next version of its name, makes it active
+	// and retires the version that was. It returns the version given.
+	PutTrustBundle(ctx context.Context, b TrustBundle) (int64, error)
+}
+
+// APIReader reads APIs.
+type APIReader interface {
+	// APIByAudience returns the API with exactly that audience, or ErrNotFound.
+	APIByAudience(ctx context.Context, audience string) (API, error)
+	// APIsOwningScopes returns the APIs that own at least one of the scopes, by
+	// id. Scopes nobody owns are passed over.
+	APIsOwningScopes(ctx context.Context, scopes []string) ([]API, error)
+}
+
+// APIWriter writes APIs.
+type APIWriter interface {
+	// CreateAPI inserts a with Version 1; ErrConflict if its id or audience is
+	// taken, another API owns one of its scopes, or a resource server is not a
+	// client.
+	CreateAPI(ctx context.Context, a API) error
+}
+
+// SigningKeyReader reads signing keys.
+type SigningKeyReader interface {
+	// SigningKeys returns every key, oldest first.
+	SigningKeys(ctx context.Context) ([]SigningKey, error)
+}
+
+// SigningKeyWriter writes signing keys.
+type SigningKeyWriter interface {
+	// AddSigningKey inserts k; ErrConflict if the kid is known, or if k is
+	// active and its purpose and algorithm already have an active key.
+	AddSigningKey(ctx context.Context, k SigningKey) error
+}
