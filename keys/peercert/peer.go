@@ -1,0 +1,95 @@
+package peercert
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+
+	"github.com/certbound/certbound/keys/thumbprint"
+)
+
+// Limits on what a peer may send along. crypto/tls bounds a whole handshake
+// message at 64 KiB, but a chain of many tiny certificates fits into that, and
+// path building pays for each one.
+const (
+	MaxCertificates = 10
+	MaxBytes        = 64 << 10
+)
+
+// Why a peer's certificate cannot be used. They are returned wrapped, with what
+// was seen.
+var (
+	ErrMissing     = errors.New("peercert: no client certificate")
+	ErrMalformed   = errors.New("peercert: certificate or chain cannot be used")
+	ErrExpired     = errors.New("peercert: certificate has expired")
+	ErrNotYetValid = errors.New("peercert: certificate is not valid yet")
+	ErrWeak        = errors.New("peercert: certificate is weak")
+)
+
+// Peer is the certificate a peer proved possession of, with what it sent along.
+type Peer struct {
+	Leaf          *x509.Certificate
+	Intermediates []*x509.Certificate // as presented, unverified
+	Thumbprint    thumbprint.Thumbprint
+}
+
+// FromTLS returns the peer of a TLS connection. The handshake has proved that it
+// holds the leaf's key; nothing has been verified about the chain.
+func FromTLS(cs *tls.ConnectionState) (*Peer, error) {
+	switch {
+	case cs == nil:
+		return nil, fmt.Errorf("%w: the connection is not TLS", ErrMissing)
+	case !cs.HandshakeComplete:
+		// Before its end the peer has shown a certificate, but not the key.
+		return nil, fmt.Errorf("%w: the TLS handshake is not complete", ErrMissing)
+	case len(cs.PeerCertificates) == 0:
+		return nil, fmt.Errorf("%w: none was presented in the TLS handshake", ErrMissing)
+	}
+	return fromChain(cs.PeerCertificates)
+}
+
+// fromChain bounds a presented chain, leaf first.
+func fromChain(chain []*x509.Certificate) (*Peer, error) {
+	if len(chain) > MaxCertificates {
+		return nil, fmt.Errorf("%w: %d certificates were presented, at most %d are read", ErrMalformed, len(chain), MaxCertificates)
+	}
+	total := 0
+	for i, cert := range chain {
+		if cert == nil || len(cert.Raw) == 0 {
+			return nil, fmt.Errorf("%w: certificate %d is empty", ErrMalformed, i)
+		}
+		total += len(cert.Raw)
+	}
+	if total > MaxBytes {
+		return nil, fmt.Errorf("%w: %d bytes of certificates were presented, at most %d are read", ErrMalformed, total, MaxBytes)
+	}
+	return &Peer{Leaf: chain[0], Intermediates: chain[1:], Thumbprint: thumbprint.Of(chain[0])}, nil
+}
+
+// Subject returns the leaf's subject as text for logs, in the order of RFC 4514.
+// It is never compared: that is package dn's trade.
+func (p *Peer) Subject() string { return nameText(p.Leaf.RawSubject, p.Leaf.Subject) }
+
+// Issuer returns the leaf's issuer as text for logs.
+func (p *Peer) Issuer() string { return nameText(p.Leaf.RawIssuer, p.Leaf.Issuer) }
+
+// nameText prefers the name as it was encoded: pkix.Name sorts attributes into
+// fields and so forgets their order and which of them shared an RDN.
+func nameText(raw []byte, parsed pkix.Name) string {
+	var sequence pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(raw, &sequence); err != nil || len(rest) != 0 {
+		return parsed.String()
+	}
+	return sequence.String()
+}
+
+// Serial returns the leaf's serial number in lower-case hex.
+func (p *Peer) Serial() string {
+	if p.Leaf.SerialNumber == nil {
+		return ""
+	}
+	return p.Leaf.SerialNumber.Text(16)
+}
