@@ -22,6 +22,9 @@ type Store interface {
 }
 
 // Tx is what the function given to Update may do. A Tx reads its own writes.
+// After a write method has returned an error the transaction can only be rolled
+// back: later writes return that error, and so does Update, even when fn returns
+// nil. To create what may be there already, read first.
 type Tx interface {
 	Reader
 	PartnerWriter
@@ -106,6 +109,8 @@ type TrustBundleWriter interface {
 
 // APIReader reads APIs.
 type APIReader interface {
+	// API returns one API, or ErrNotFound.
+	API(ctx context.Context, id string) (API, error)
 	// APIByAudience returns the API with exactly that audience, or ErrNotFound.
 	APIByAudience(ctx context.Context, audience string) (API, error)
 	// APIsOwningScopes returns the APIs that own at least one of the scopes, by
@@ -119,6 +124,11 @@ type APIWriter interface {
 	// taken, another API owns one of its scopes, or a resource server is not a
 	// client.
 	CreateAPI(ctx context.Context, a API) error
+	// UpdateAPI writes Audience, Scopes, TokenLifetime and ResourceServers of the
+	// record whose Version is a.Version and raises the version; ErrStale,
+	// ErrNotFound or ErrConflict otherwise. A scope that a client still holds
+	// cannot be taken away: ErrConflict.
+	UpdateAPI(ctx context.Context, a API) error
 }
 
 // SigningKeyReader reads signing keys.

@@ -1,0 +1,82 @@
+package migrations
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+)
+
+// ready returns a database of the latest schema with a partner, a client and an
+// audit stream in it, and references checked as in operation.
+func ready(t *testing.T) *sql.DB {
+	t.Helper()
+	path := newFile(t)
+	up(t, handle(t, path))
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=foreign_keys(1)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	exec(t, db, `INSERT INTO partners VALUES ('acme', 'Acme', 0, 1, 1, 1)`)
+	exec(t, db, `INSERT INTO clients VALUES ('edge', 'acme', '', 'self_signed_tls_client_auth', NULL, NULL, NULL, NULL, 0, 1, 1, 1, 1)`)
+	exec(t, db, `INSERT INTO audit_streams (id, instance, head_seq, head_hash, created_at) VALUES (1, 'a', 0, zeroblob(32), 1)`)
+	return db
+}
+
+// TestGuards: the invariants of the design that the schema itself keeps, in the
+// tables no Go code writes yet. (The others are held to it by storagetest.)
+func TestGuards(t *testing.T) {
+	const event = `INSERT INTO audit_events (stream_id, seq, prev, hash, time, kind, detail) VALUES `
+	for _, c := range []struct{ name, statement, want string }{
+		{"feed: a second counter", `INSERT INTO feed_counter VALUES (2, 0)`, "CHECK"},
+		{"feed: no counter is missing", `INSERT INTO feed_counter VALUES (1, 0)`, "UNIQUE"},
+		{"feed: unknown kind", `INSERT INTO feed_entries VALUES (1, 'partner', 'deny', 'x', NULL, 1, 2)`, "CHECK"},
+		{"feed: client without generation", `INSERT INTO feed_entries VALUES (1, 'client', 'deny', 'edge', NULL, 1, 2)`, "CHECK"},
+		{"feed: token with generation", `INSERT INTO feed_entries VALUES (1, 'token', 'deny', 'x', 3, 1, 2)`, "CHECK"},
+		{"feed: entry without end", `INSERT INTO feed_entries VALUES (1, 'token', 'deny', 'x', NULL, 1, NULL)`, "NOT NULL"},
+		{"audit: seq 0", event + `(1, 0, zeroblob(32), zeroblob(32), 1, 'k', '{}')`, "CHECK"},
+		{"audit: short hash", event + `(1, 1, zeroblob(32), zeroblob(31), 1, 'k', '{}')`, "CHECK"},
+		{"audit: short prev", event + `(1, 1, zeroblob(0), zeroblob(32), 1, 'k', '{}')`, "CHECK"},
+		{"audit: no such stream", event + `(9, 1, zeroblob(32), zeroblob(32), 1, 'k', '{}')`, "FOREIGN KEY"},
+		{"audit: time as text", event + `(1, 1, zeroblob(32), zeroblob(32), 'now', 'k', '{}')`, "INTEGER"},
+		{"audit: a second stream of an instance", `INSERT INTO audit_streams (instance, head_seq, head_hash, created_at) VALUES ('a', 0, zeroblob(32), 1)`, "UNIQUE"},
+		{"audit: pruned beyond the head", `UPDATE audit_streams SET pruned_seq = 1`, "CHECK"},
+		{"idempotency: no such client", `INSERT INTO idempotency_keys VALUES ('nobody', 'k', zeroblob(32), 201, zeroblob(0), 1, 2)`, "FOREIGN KEY"},
+		{"idempotency: empty key", `INSERT INTO idempotency_keys VALUES ('edge', '', zeroblob(32), 201, zeroblob(0), 1, 2)`, "CHECK"},
+		{"clients: generation 0", `UPDATE clients SET generation = 0`, "CHECK"},
+		{"partners: deleted under a client", `DELETE FROM partners`, "FOREIGN KEY"},
+		{"meta: twice", `INSERT INTO meta VALUES ('first_admin', 'a', 1), ('first_admin', 'b', 1)`, "UNIQUE"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ready(t).Exec(c.statement)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want one about %s", err, c.want)
+			}
+		})
+	}
+}
+
+// TestStandby: the tables no Go code writes yet take what they are meant for.
+func TestStandby(t *testing.T) {
+	db := ready(t)
+	var seq int64
+	if err := db.QueryRow(`UPDATE feed_counter SET seq = seq + 1 WHERE id = 1 RETURNING seq`).Scan(&seq); err != nil || seq != 1 {
+		t.Fatalf("seq %d, error %v", seq, err)
+	}
+	for _, statement := range []string{
+		`INSERT INTO feed_entries VALUES (1, 'client', 'deny', 'edge', 2, 1, 99), (2, 'certificate', 'deny', 'x5t', NULL, 1, 99), (3, 'certificate', 'lift', 'x5t', NULL, 2, 99)`,
+		`INSERT INTO audit_events VALUES (1, 1, zeroblob(32), randomblob(32), 1, 'token.issued', NULL, 'acme', 'edge', zeroblob(32), 'jti', randomblob(16), '{}')`,
+		`INSERT INTO audit_events VALUES (1, 2, zeroblob(32), randomblob(32), 1, 'token.refused', 'client_unknown', NULL, 'nobody we know', NULL, NULL, randomblob(16), '{}')`,
+		`UPDATE audit_streams SET head_seq = 2, pruned_seq = 1, pruned_hash = zeroblob(32) WHERE id = 1`,
+		`INSERT INTO audit_checkpoints VALUES (1, 'kid', 'a.b.c', 1)`,
+		`INSERT INTO audit_checkpoint_heads VALUES (1, 1, 2, zeroblob(32))`,
+		`INSERT INTO idempotency_keys VALUES ('edge', 'k', zeroblob(32), 201, x'7b7d', 1, 2)`,
+		`INSERT INTO meta VALUES ('first_admin', 'edge', 1)`,
+	} {
+		exec(t, db, statement)
+	}
+}

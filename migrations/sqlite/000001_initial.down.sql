@@ -1,0 +1,19 @@
+-- Children before parents: with foreign keys on, the order matters.
+DROP TABLE audit_checkpoint_heads;
+DROP TABLE audit_checkpoints;
+DROP TABLE audit_events;
+DROP TABLE audit_streams;
+DROP TABLE idempotency_keys;
+DROP TABLE feed_entries;
+DROP TABLE feed_counter;
+DROP TABLE signing_keys;
+DROP TABLE certificates;
+DROP TABLE api_resource_servers;
+DROP TABLE client_scopes;
+DROP TABLE api_scopes;
+DROP TABLE apis;
+DROP TABLE clients;
+DROP TABLE trust_bundle_versions;
+DROP TABLE trust_bundles;
+DROP TABLE partners;
+DROP TABLE meta;

@@ -1,0 +1,249 @@
+-- The first schema of certbound. Rules named below are those of the design,
+-- section 3. A later PostgreSQL dialect uses the same numbers and names.
+--
+-- Times are UTC, whole seconds since 1970 (rule 18). Flags are 0 or 1. Digests
+-- are 32 raw bytes. Tables that are looked up by a text key are WITHOUT ROWID:
+-- one tree walk instead of two.
+
+-- Facts about this database as a whole that must exist at most once, such as
+-- the first administrator (rule 23): the primary key is the guard.
+CREATE TABLE meta (
+    name       TEXT    NOT NULL PRIMARY KEY,
+    value      TEXT    NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE partners (
+    id         TEXT    NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 128 AND id NOT GLOB '*[^A-Za-z0-9._-]*'),
+    name       TEXT    NOT NULL,
+    disabled   INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+    version    INTEGER NOT NULL CHECK (version >= 1),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Rule 4: one row a bundle, so that clients can refer to a name; its versions
+-- are rows of their own. latest_version hands out the version numbers.
+CREATE TABLE trust_bundles (
+    name           TEXT    NOT NULL PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 128 AND name NOT GLOB '*[^!-~]*'),
+    latest_version INTEGER NOT NULL CHECK (latest_version >= 1)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE trust_bundle_versions (
+    name               TEXT    NOT NULL REFERENCES trust_bundles (name),
+    version            INTEGER NOT NULL CHECK (version >= 1),
+    status             TEXT    NOT NULL CHECK (status IN ('active', 'retired')),
+    content_hash       TEXT    NOT NULL,
+    anchors_pem        TEXT    NOT NULL CHECK (anchors_pem <> ''),
+    intermediates_pem  TEXT    NOT NULL,
+    issuers_pem        TEXT    NOT NULL,
+    max_depth          INTEGER NOT NULL CHECK (max_depth >= 0),
+    allow_public_roots INTEGER NOT NULL CHECK (allow_public_roots IN (0, 1)),
+    created_at         INTEGER NOT NULL,
+    PRIMARY KEY (name, version)
+) STRICT;
+
+-- A bundle is swapped as a whole: never two active versions, not even for a moment.
+CREATE UNIQUE INDEX trust_bundle_versions_active ON trust_bundle_versions (name) WHERE status = 'active';
+
+-- generation is rule 11: tokens carry it, revocation raises it, nothing lowers it.
+CREATE TABLE clients (
+    id                TEXT    NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 256 AND id NOT GLOB '*[^!-~]*'),
+    partner_id        TEXT    NOT NULL REFERENCES partners (id),
+    name              TEXT    NOT NULL,
+    method            TEXT    NOT NULL CHECK (method IN ('tls_client_auth', 'self_signed_tls_client_auth')),
+    matcher_kind      TEXT    CHECK (matcher_kind IN ('subject_dn', 'san_dns', 'san_uri', 'san_ip', 'san_email')),
+    matcher_value     TEXT    CHECK (matcher_value <> ''),
+    matcher_canonical TEXT    CHECK (matcher_canonical <> ''),
+    trust_bundle      TEXT    REFERENCES trust_bundles (name),
+    disabled          INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+    generation        INTEGER NOT NULL CHECK (generation >= 1),
+    version           INTEGER NOT NULL CHECK (version >= 1),
+    created_at        INTEGER NOT NULL,
+    updated_at        INTEGER NOT NULL,
+    -- Rule 3: a PKI client has exactly one matcher and one bundle; a self-signed one has neither.
+    CONSTRAINT clients_matcher_follows_method CHECK (
+        (method = 'tls_client_auth') = (matcher_kind IS NOT NULL) AND
+        (method = 'tls_client_auth') = (matcher_value IS NOT NULL) AND
+        (method = 'tls_client_auth') = (matcher_canonical IS NOT NULL) AND
+        (method = 'tls_client_auth') = (trust_bundle IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+-- Rule 5: one subject of one bundle is one client. Self-signed clients have NULL
+-- here, which is distinct from every other NULL.
+CREATE UNIQUE INDEX clients_matcher ON clients (trust_bundle, matcher_kind, matcher_canonical);
+-- The clients of a partner: listing, and locking the partner out.
+CREATE INDEX clients_partner ON clients (partner_id, id);
+
+CREATE TABLE apis (
+    id                     TEXT    NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 128 AND id NOT GLOB '*[^!-~]*'),
+    audience               TEXT    NOT NULL UNIQUE CHECK (audience <> ''),
+    token_lifetime_seconds INTEGER NOT NULL CHECK (token_lifetime_seconds BETWEEN 0 AND 3600),
+    version                INTEGER NOT NULL CHECK (version >= 1),
+    created_at             INTEGER NOT NULL,
+    updated_at             INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Rule 10: a scope belongs to one API, so asked scopes lead to one audience. The
+-- CHECK is the scope-token of RFC 6749 §3.3; queries rely on it having no space.
+CREATE TABLE api_scopes (
+    scope  TEXT NOT NULL PRIMARY KEY CHECK (length(scope) BETWEEN 1 AND 256 AND scope NOT GLOB '*[^!-~]*' AND instr(scope, '"') = 0 AND instr(scope, '\') = 0),
+    api_id TEXT NOT NULL REFERENCES apis (id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX api_scopes_api ON api_scopes (api_id, scope);
+
+CREATE TABLE client_scopes (
+    client_id TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+    scope     TEXT NOT NULL REFERENCES api_scopes (scope),
+    PRIMARY KEY (client_id, scope)
+) STRICT, WITHOUT ROWID;
+
+-- Who holds a scope; also what makes removing a scope from an API cheap to check.
+CREATE INDEX client_scopes_scope ON client_scopes (scope, client_id);
+
+-- Rule 14: who may introspect an audience's tokens and read the feed.
+CREATE TABLE api_resource_servers (
+    api_id    TEXT NOT NULL REFERENCES apis (id) ON DELETE CASCADE,
+    client_id TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+    PRIMARY KEY (api_id, client_id)
+) STRICT, WITHOUT ROWID;
+
+-- "Is this client a resource server, and of which APIs?"
+CREATE INDEX api_resource_servers_client ON api_resource_servers (client_id, api_id);
+
+-- A certificate belongs to one client: the thumbprint is the key.
+CREATE TABLE certificates (
+    thumbprint BLOB    NOT NULL PRIMARY KEY CHECK (length(thumbprint) = 32),
+    client_id  TEXT    NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+    der        BLOB    NOT NULL CHECK (length(der) > 0),
+    not_before INTEGER NOT NULL,
+    not_after  INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX certificates_client ON certificates (client_id, created_at);
+
+-- Rule 17: the private half is an envelope; kek_id says which key-encryption key
+-- opens it. This database never holds one.
+CREATE TABLE signing_keys (
+    kid          TEXT    NOT NULL PRIMARY KEY CHECK (kid <> ''),
+    purpose      TEXT    NOT NULL CHECK (purpose <> ''),
+    algorithm    TEXT    NOT NULL CHECK (algorithm <> ''),
+    status       TEXT    NOT NULL CHECK (status IN ('next', 'active', 'retired')),
+    public_jwk   TEXT    NOT NULL CHECK (public_jwk <> ''),
+    kek_id       TEXT    NOT NULL CHECK (kek_id <> ''),
+    sealed       BLOB    NOT NULL CHECK (length(sealed) > 0),
+    created_at   INTEGER NOT NULL,
+    activated_at INTEGER CHECK (status <> 'active' OR activated_at IS NOT NULL),
+    retired_at   INTEGER CHECK (status <> 'retired' OR retired_at IS NOT NULL),
+    -- A retired key that never leaves the JWKS would verify for ever.
+    expires_at   INTEGER CHECK (status <> 'retired' OR expires_at IS NOT NULL)
+) STRICT;
+
+-- Two processes that start on an empty database both make a key; one row wins.
+CREATE UNIQUE INDEX signing_keys_active ON signing_keys (purpose, algorithm) WHERE status = 'active';
+
+-- Rule 12: seq comes from this one row, locked until commit, so that entries
+-- become visible in the order of their numbers.
+CREATE TABLE feed_counter (
+    id  INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    seq INTEGER NOT NULL CHECK (seq >= 0)
+) STRICT;
+
+INSERT INTO feed_counter (id, seq) VALUES (1, 0);
+
+-- Rules 11 and 12: what resource servers must refuse. A client entry carries the
+-- least valid generation; the others name a thumbprint, jti or kid, lifted only
+-- by an explicit entry. Pruned once expires_at has passed.
+CREATE TABLE feed_entries (
+    seq            INTEGER NOT NULL PRIMARY KEY CHECK (seq >= 1),
+    kind           TEXT    NOT NULL CHECK (kind IN ('client', 'certificate', 'token', 'key')),
+    action         TEXT    NOT NULL CHECK (action IN ('deny', 'lift')),
+    subject        TEXT    NOT NULL CHECK (subject <> ''),
+    min_generation INTEGER CHECK ((kind = 'client') = (min_generation IS NOT NULL)),
+    created_at     INTEGER NOT NULL,
+    expires_at     INTEGER NOT NULL
+) STRICT;
+
+-- "Is this subject denied now?" is its newest entry.
+CREATE INDEX feed_entries_subject ON feed_entries (kind, subject, seq);
+CREATE INDEX feed_entries_expires ON feed_entries (expires_at);
+
+-- Rule 15: the answer to a repeated POST, committed with what it created.
+CREATE TABLE idempotency_keys (
+    client_id     TEXT    NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+    key           TEXT    NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
+    request_hash  BLOB    NOT NULL CHECK (length(request_hash) = 32),
+    status        INTEGER NOT NULL,
+    response      BLOB    NOT NULL,
+    created_at    INTEGER NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    PRIMARY KEY (client_id, key)
+) STRICT;
+
+CREATE INDEX idempotency_keys_expires ON idempotency_keys (expires_at);
+
+-- Rule 16: one stream an instance, so that instances never wait for each other's
+-- hash. The row is the stream's head, written once a group commit; a start after
+-- a crash goes on from it. pruned_* is where a chain begins after pruning.
+CREATE TABLE audit_streams (
+    id          INTEGER NOT NULL PRIMARY KEY,
+    instance    TEXT    NOT NULL UNIQUE CHECK (instance <> ''),
+    head_seq    INTEGER NOT NULL CHECK (head_seq >= 0),
+    head_hash   BLOB    NOT NULL CHECK (length(head_hash) = 32),
+    pruned_seq  INTEGER NOT NULL DEFAULT 0 CHECK (pruned_seq BETWEEN 0 AND head_seq),
+    pruned_hash BLOB    CHECK (length(pruned_hash) = 32),
+    created_at  INTEGER NOT NULL
+) STRICT;
+
+-- Rule 16: the audit events. This is the one table written at the rate of token
+-- requests and the one that grows to ten million rows and more, so it has the
+-- smallest set of indexes that answers what is asked of it:
+--   the chain, export, "everything since"  the primary key, in stream order; time
+--                                          does not go back inside a stream, so a
+--                                          period is found by bisecting seq
+--   audit list --client                    audit_events_client
+--   audit list --partner                   the partner's clients, by the same index
+--   explain request ID                     audit_events_request
+-- partner_id, client_id and thumbprint refer to nothing: an event outlives its
+-- subject, and a refusal may name one that never was. The stream is a small
+-- integer and the request id 16 raw bytes, because each index entry repeats them.
+-- A rowid table, although the key is a pair: appending rows of this size to a
+-- WITHOUT ROWID tree splits pages the slow way and leaves them two thirds full.
+CREATE TABLE audit_events (
+    stream_id  INTEGER NOT NULL REFERENCES audit_streams (id),
+    seq        INTEGER NOT NULL CHECK (seq >= 1),
+    prev       BLOB    NOT NULL CHECK (length(prev) = 32),
+    hash       BLOB    NOT NULL CHECK (length(hash) = 32),
+    time       INTEGER NOT NULL,
+    kind       TEXT    NOT NULL CHECK (kind <> ''),
+    reason     TEXT,
+    partner_id TEXT,
+    client_id  TEXT,
+    thumbprint BLOB    CHECK (length(thumbprint) = 32),
+    token_id   TEXT,
+    request_id BLOB    CHECK (length(request_id) = 16),
+    detail     TEXT    NOT NULL,
+    PRIMARY KEY (stream_id, seq)
+) STRICT;
+
+-- Newest first by client over all streams, paged by (time, stream_id, seq).
+CREATE INDEX audit_events_client ON audit_events (client_id, time, stream_id, seq) WHERE client_id IS NOT NULL;
+CREATE INDEX audit_events_request ON audit_events (request_id) WHERE request_id IS NOT NULL;
+
+-- Rule 16: signed statements over all stream heads; pruning ends at one of them.
+CREATE TABLE audit_checkpoints (
+    id         INTEGER NOT NULL PRIMARY KEY,
+    kid        TEXT    NOT NULL,
+    jws        TEXT    NOT NULL CHECK (jws <> ''),
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE audit_checkpoint_heads (
+    checkpoint_id INTEGER NOT NULL REFERENCES audit_checkpoints (id) ON DELETE CASCADE,
+    stream_id     INTEGER NOT NULL REFERENCES audit_streams (id),
+    seq           INTEGER NOT NULL CHECK (seq >= 0),
+    hash          BLOB    NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (checkpoint_id, stream_id)
+) STRICT, WITHOUT ROWID;

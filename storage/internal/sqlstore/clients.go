@@ -1,0 +1,86 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/certbound/certbound/storage"
+)
+
+// Client implements storage.ClientReader. Every token request reads this: one
+// statement, three walks down an index.
+func (r reader) Client(ctx context.Context, id string) (storage.Client, error) {
+	c := storage.Client{ID: id}
+	err := r.one(ctx, `
+		SELECT c.partner_id, p.disabled, c.name, c.method,
+			c.matcher_kind, c.matcher_value, c.matcher_canonical, c.trust_bundle,
+			(SELECT string_agg(s.scope, ' ') FROM client_scopes s WHERE s.client_id = c.id),
+			c.disabled, c.generation, c.version, c.created_at, c.updated_at
+		FROM clients c JOIN partners p ON p.id = c.partner_id
+		WHERE c.id = $1`, []any{id},
+		&c.PartnerID, &c.PartnerDisabled, &c.Name, &c.Method,
+		intoText(&c.Matcher.Kind), intoText(&c.Matcher.Value), intoText(&c.Matcher.Canonical), intoText(&c.TrustBundle),
+		wordsInto{&c.Scopes},
+		&c.Disabled, &c.Generation, &c.Version, timeInto{&c.CreatedAt}, timeInto{&c.UpdatedAt})
+	if err != nil {
+		return storage.Client{}, err
+	}
+	return c, nil
+}
+
+const (
+	clientRefers      = "clients.partner_id or clients.trust_bundle refers to nothing"
+	clientScopeRefers = "client_scopes.scope refers to no API's scope"
+	generationLowered = "clients.generation must not be lowered"
+)
+
+// CreateClient implements storage.ClientWriter.
+func (t *tx) CreateClient(ctx context.Context, c storage.Client) error {
+	err := t.exec(ctx, clientRefers, `
+		INSERT INTO clients (id, partner_id, name, method, matcher_kind, matcher_value, matcher_canonical, trust_bundle,
+			disabled, generation, version, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 1, $10, $11)`,
+		c.ID, c.PartnerID, c.Name, c.Method,
+		text(c.Matcher.Kind), text(c.Matcher.Value), text(c.Matcher.Canonical), text(c.TrustBundle),
+		c.Disabled, seconds(c.CreatedAt), seconds(orElse(c.UpdatedAt, c.CreatedAt)))
+	if err != nil {
+		return err
+	}
+	return t.addClientScopes(ctx, c)
+}
+
+// UpdateClient implements storage.ClientWriter.
+func (t *tx) UpdateClient(ctx context.Context, c storage.Client) error {
+	var version int64
+	changed, err := t.write(ctx, clientRefers, `
+		UPDATE clients SET name = $1, method = $2, matcher_kind = $3, matcher_value = $4, matcher_canonical = $5,
+			trust_bundle = $6, disabled = $7, generation = $8, version = version + 1, updated_at = coalesce($9, updated_at)
+		WHERE id = $10 AND version = $11 AND generation <= $8 RETURNING version`,
+		[]any{c.Name, c.Method, text(c.Matcher.Kind), text(c.Matcher.Value), text(c.Matcher.Canonical),
+			text(c.TrustBundle), c.Disabled, c.Generation, seconds(c.UpdatedAt), c.ID, c.Version}, &version)
+	if err != nil {
+		return err
+	}
+	if !changed {
+		return t.unchanged(ctx, `SELECT version FROM clients WHERE id = $1`, c.ID, c.Version,
+			&storage.ConflictError{Rule: generationLowered})
+	}
+	return t.replaceClientScopes(ctx, c)
+}
+
+func (t *tx) replaceClientScopes(ctx context.Context, c storage.Client) error {
+	var scope string
+	if _, err := t.write(ctx, "", `DELETE FROM client_scopes WHERE client_id = $1 RETURNING scope`, []any{c.ID}, &scope); err != nil {
+		return err
+	}
+	return t.addClientScopes(ctx, c)
+}
+
+func (t *tx) addClientScopes(ctx context.Context, c storage.Client) error {
+	for _, scope := range c.Scopes {
+		err := t.exec(ctx, clientScopeRefers, `INSERT INTO client_scopes (client_id, scope) VALUES ($1, $2)`, c.ID, scope)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package sqlstore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certbound/certbound/keys/thumbprint"
+)
+
+// seconds is how a time is stored: whole seconds since 1970, NULL for the zero
+// time.
+func seconds(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.Unix()
+}
+
+// orElse returns t, or fallback when t is zero.
+func orElse(t, fallback time.Time) time.Time {
+	if t.IsZero() {
+		return fallback
+	}
+	return t
+}
+
+// text is how an optional string is stored: NULL for the empty one.
+func text[S ~string](s S) any {
+	if s == "" {
+		return nil
+	}
+	return string(s)
+}
+
+// timeInto scans what seconds wrote.
+type timeInto struct{ to *time.Time }
+
+// Scan implements sql.Scanner.
+func (d timeInto) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*d.to = time.Time{}
+	case int64:
+		*d.to = time.Unix(v, 0).UTC()
+	default:
+		return fmt.Errorf("a time is stored as %T", src)
+	}
+	return nil
+}
+
+// textInto scans what text wrote.
+type textInto[S ~string] struct{ to *S }
+
+// Scan implements sql.Scanner.
+func (d textInto[S]) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*d.to = ""
+	case string:
+		*d.to = S(v)
+	case []byte:
+		*d.to = S(v)
+	default:
+		return fmt.Errorf("a text is stored as %T", src)
+	}
+	return nil
+}
+
+func intoText[S ~string](to *S) textInto[S] { return textInto[S]{to} }
+
+// wordsInto scans a string_agg of words and sorts them here, because databases
+// do not agree on how to sort.
+type wordsInto struct{ to *[]string }
+
+// Scan implements sql.Scanner.
+func (d wordsInto) Scan(src any) error {
+	var joined string
+	if err := intoText(&joined).Scan(src); err != nil {
+		return err
+	}
+	*d.to = nil
+	if joined != "" {
+		*d.to = strings.Split(joined, " ")
+		slices.Sort(*d.to)
+	}
+	return nil
+}
+
+// thumbprintInto scans 32 bytes.
+type thumbprintInto struct{ to *thumbprint.Thumbprint }
+
+// Scan implements sql.Scanner.
+func (d thumbprintInto) Scan(src any) error {
+	raw, ok := src.([]byte)
+	if !ok || len(raw) != len(d.to) {
+		return fmt.Errorf("a thumbprint is stored as %T of %d bytes", src, len(raw))
+	}
+	copy(d.to[:], raw)
+	return nil
+}

@@ -1,0 +1,55 @@
+package storagetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/certbound/certbound/storage"
+)
+
+func testCertificates(t *testing.T, s storage.Store) {
+	seed(t, s)
+	ctx := t.Context()
+	do(t, s, func(tx storage.Tx) error {
+		if err := tx.CreateClient(ctx, selfSignedClient("edge")); err != nil {
+			return err
+		}
+		if err := tx.CreateClient(ctx, selfSignedClient("other")); err != nil {
+			return err
+		}
+		for _, c := range []storage.Certificate{
+			certificate("edge", "newest", 20), certificate("edge", "oldest", 0), certificate("edge", "middle", 10),
+			certificate("other", "theirs", 5),
+		} {
+			if err := tx.AddCertificate(ctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+
+	var want []storage.Certificate
+	for i, content := range []string{"oldest", "middle", "newest"} {
+		c := certificate("edge", content, i*10)
+		c.NotBefore, c.NotAfter, c.CreatedAt = stored(i*10-60), stored(i*10+3600), stored(i*10)
+		want = append(want, c)
+	}
+	same(t, "certificates", must[[]storage.Certificate](t)(s.ClientCertificates(ctx, "edge")), want)
+
+	none := must[[]storage.Certificate](t)(s.ClientCertificates(ctx, "nobody"))
+	if none == nil || len(none) != 0 {
+		t.Errorf("no certificates read as %#v, want an empty slice", none)
+	}
+
+	checkRefused(t, s, []refused{
+		{"registered for this client", func(ctx context.Context, tx storage.Tx) error {
+			return tx.AddCertificate(ctx, certificate("edge", "oldest", 0))
+		}, storage.ErrConflict},
+		{"registered for another", func(ctx context.Context, tx storage.Tx) error {
+			return tx.AddCertificate(ctx, certificate("edge", "theirs", 0))
+		}, storage.ErrConflict},
+		{"no such client", func(ctx context.Context, tx storage.Tx) error {
+			return tx.AddCertificate(ctx, certificate("nobody", "fresh", 0))
+		}, storage.ErrConflict},
+	})
+}
