@@ -1,0 +1,140 @@
+package keys
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"encoding/base64"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// memory is a Store with the rules of the real one.
+type memory struct {
+	mu      sync.Mutex
+	records []Record
+	// meet, when set, makes that many readers of an empty store wait for each other.
+	meet *sync.WaitGroup
+}
+
+func (m *memory) SigningKeys(context.Context) ([]Record, error) {
+	m.mu.Lock()
+	records := slices.Clone(m.records)
+	m.mu.Unlock()
+	if m.meet != nil && len(records) == 0 {
+		m.meet.Done()
+		m.meet.Wait()
+	}
+	return records, nil
+}
+
+func (m *memory) AddSigningKey(_ context.Context, r Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, have := range m.records {
+		sameUse := have.Purpose == r.Purpose && have.Algorithm == r.Algorithm
+		if have.KID == r.KID || sameUse && have.Status == StatusActive && r.Status == StatusActive {
+			return ErrExists
+		}
+	}
+	m.records = append(m.records, r)
+	return nil
+}
+
+var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func clock() time.Time { return start }
+
+// kek returns a key-encryption key of the byte b.
+func kek(id string, b byte) KEK { return KEK{ID: id, Key: bytes.Repeat([]byte{b}, kekSize)} }
+
+func sealer(t testing.TB, active KEK, older ...KEK) *Sealer {
+	t.Helper()
+	s, err := NewSealer(active, older...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func open(t testing.TB, c Config) *Ring {
+	t.Helper()
+	r, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// record returns a new sealed record of the status.
+func record(t testing.TB, s *Sealer, status string, created time.Time) Record {
+	t.Helper()
+	c, err := Config{Store: &memory{}, Sealer: s, Clock: func() time.Time { return created }}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := generate(c.Algorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRecord(c, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Status = status
+	return r
+}
+
+// secrets returns every form in which the private key of r might leak.
+func secrets(t testing.TB, s *Sealer, r *Record) map[string][]byte {
+	t.Helper()
+	key, _, err := unseal(s, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec := key.(*ecdsa.PrivateKey)
+	scalar, err := ec.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := encode(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{
+		"scalar":           scalar,
+		"PKCS#8":           der,
+		"scalar base64url": []byte(base64.RawURLEncoding.EncodeToString(scalar)),
+		"scalar base64":    []byte(base64.RawStdEncoding.EncodeToString(scalar)),
+		"PEM":              []byte("PRIVATE KEY"),
+	}
+}
+
+// verify checks a compact JWS against a published set, as a resource server does.
+func verify(t testing.TB, compact string, jwks []byte) (payload []byte, header jose.Header) {
+	t.Helper()
+	jws, err := jose.ParseSigned(compact, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err = jws.Verify(parseSet(t, jwks).Key(jws.Signatures[0].Header.KeyID)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return payload, jws.Signatures[0].Header
+}
+
+// mustKey generates a key of the algorithm.
+func mustKey(t testing.TB, algorithm string) crypto.Signer {
+	t.Helper()
+	key, err := generate(algorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
