@@ -1,0 +1,138 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/storage"
+)
+
+// Client is the body of a client, in the vocabulary of RFC 7591 §2 and
+// RFC 8705 §2.1.2, §2.2.2.
+type Client struct {
+	ClientID   string             `yaml:"client_id" json:"client_id"`
+	PartnerID  string             `yaml:"partner_id" json:"partner_id"`
+	ClientName string             `yaml:"client_name" json:"client_name,omitempty"`
+	AuthMethod storage.AuthMethod `yaml:"token_endpoint_auth_method" json:"token_endpoint_auth_method"`
+
+	// Exactly one of the five for tls_client_auth, none otherwise.
+	SubjectDN string `yaml:"tls_client_auth_subject_dn" json:"tls_client_auth_subject_dn,omitempty"`
+	SANDNS    string `yaml:"tls_client_auth_san_dns" json:"tls_client_auth_san_dns,omitempty"`
+	SANURI    string `yaml:"tls_client_auth_san_uri" json:"tls_client_auth_san_uri,omitempty"`
+	SANIP     string `yaml:"tls_client_auth_san_ip" json:"tls_client_auth_san_ip,omitempty"`
+	SANEmail  string `yaml:"tls_client_auth_san_email" json:"tls_client_auth_san_email,omitempty"`
+	// TrustBundle names the bundle the client is pinned to (RFC 8705 §7.4).
+	TrustBundle string `yaml:"trust_bundle" json:"trust_bundle,omitempty"`
+
+	// JWKS registers the certificates of a self_signed_tls_client_auth client,
+	// one in the x5c of each key.
+	JWKS *JWKS `yaml:"jwks" json:"jwks,omitempty"`
+
+	Scope    string `yaml:"scope" json:"scope,omitempty"` // space-separated
+	Disabled bool   `yaml:"disabled" json:"disabled,omitempty"`
+}
+
+func (c Client) record(now time.Time) (clientRecord, error) {
+	var problems []error
+	if !oauth.ValidClientID(c.ClientID) {
+		problems = append(problems, fmt.Errorf("client_id must be 1 to %d characters of visible ASCII", oauth.MaxClientIDLength))
+	}
+	problems = append(problems, checkID("partner_id", c.PartnerID), checkName("client_name", c.ClientName))
+	scopes, refusal := oauth.ParseScope(c.Scope)
+	if refusal != nil {
+		problems = append(problems, errors.New("scope does not follow the grammar of RFC 6749 §3.3"))
+	}
+	record := clientRecord{client: storage.Client{
+		ID: c.ClientID, PartnerID: c.PartnerID, Name: c.ClientName, Method: c.AuthMethod,
+		Scopes: scopes, Disabled: c.Disabled, CreatedAt: now, UpdatedAt: now,
+	}}
+	var err error
+	switch c.AuthMethod {
+	case storage.TLSClientAuth:
+		record.client.TrustBundle = c.TrustBundle
+		record.client.Matcher, err = c.matcher()
+	case storage.SelfSignedTLSClientAuth:
+		record.certificates, err = c.certificates(now)
+	default:
+		err = fmt.Errorf("token_endpoint_auth_method must be %s or %s", storage.TLSClientAuth, storage.SelfSignedTLSClientAuth)
+	}
+	return record, errors.Join(append(problems, err)...)
+}
+
+// subjectValues are the members of which a tls_client_auth client has exactly
+// one, RFC 8705 §2.1.2.
+func (c Client) subjectValues() []storage.Matcher {
+	all := []storage.Matcher{
+		{Kind: storage.SubjectDN, Value: c.SubjectDN},
+		{Kind: storage.SANDNS, Value: c.SANDNS},
+		{Kind: storage.SANURI, Value: c.SANURI},
+		{Kind: storage.SANIP, Value: c.SANIP},
+		{Kind: storage.SANEmail, Value: c.SANEmail},
+	}
+	return slices.DeleteFunc(all, func(m storage.Matcher) bool { return m.Value == "" })
+}
+
+func (c Client) matcher() (storage.Matcher, error) {
+	values := c.subjectValues()
+	switch {
+	case len(values) != 1:
+		return storage.Matcher{}, fmt.Errorf("tls_client_auth needs exactly one tls_client_auth_* subject value, not %d (RFC 8705 §2.1.2)", len(values))
+	case c.JWKS != nil:
+		return storage.Matcher{}, errors.New("jwks belongs to self_signed_tls_client_auth")
+	case c.TrustBundle == "":
+		return storage.Matcher{}, errors.New("tls_client_auth needs a trust_bundle (RFC 8705 §7.4)")
+	}
+	return clientauth.NewMatcher(values[0].Kind, values[0].Value)
+}
+
+func ensureClient(ctx context.Context, tx storage.Tx, want clientRecord) error {
+	if err := ensureClientRecord(ctx, tx, want.client); err != nil {
+		return err
+	}
+	registered, err := tx.ClientCertificates(ctx, want.client.ID)
+	if err != nil {
+		return err
+	}
+	for _, certificate := range want.certificates {
+		known := slices.ContainsFunc(registered, func(c storage.Certificate) bool {
+			return c.Thumbprint == certificate.Thumbprint
+		})
+		if known {
+			continue
+		}
+		if err := tx.AddCertificate(ctx, certificate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ensureClientRecord(ctx context.Context, tx storage.Tx, want storage.Client) error {
+	have, err := tx.Client(ctx, want.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return tx.CreateClient(ctx, want)
+	}
+	if err != nil {
+		return err
+	}
+	if have.PartnerID != want.PartnerID {
+		return fmt.Errorf("belongs to partner %q; a client never changes its partner", have.PartnerID)
+	}
+	same := have.Name == want.Name && have.Method == want.Method && have.Matcher == want.Matcher &&
+		have.TrustBundle == want.TrustBundle && slices.Equal(have.Scopes, want.Scopes) && have.Disabled == want.Disabled
+	if same {
+		return nil
+	}
+	if want.Disabled && !have.Disabled {
+		have.Generation++ // tokens issued before are dead, design rule 11
+	}
+	have.Name, have.Method, have.Matcher, have.TrustBundle, have.Scopes, have.Disabled =
+		want.Name, want.Method, want.Matcher, want.TrustBundle, want.Scopes, want.Disabled
+	have.UpdatedAt = want.UpdatedAt
+	return tx.UpdateClient(ctx, have)
+}

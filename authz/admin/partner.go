@@ -1,0 +1,73 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/certbound/certbound/storage"
+)
+
+// Partner is the body of a partner.
+type Partner struct {
+	ID       string `yaml:"id" json:"id"`
+	Name     string `yaml:"name" json:"name,omitempty"`
+	Disabled bool   `yaml:"disabled" json:"disabled,omitempty"`
+}
+
+const (
+	maxIDLength   = 128
+	maxNameLength = 200
+)
+
+func (p Partner) record(now time.Time) (storage.Partner, error) {
+	if err := checkID("id", p.ID); err != nil {
+		return storage.Partner{}, err
+	}
+	if err := checkName("name", p.Name); err != nil {
+		return storage.Partner{}, err
+	}
+	return storage.Partner{ID: p.ID, Name: p.Name, Disabled: p.Disabled, CreatedAt: now, UpdatedAt: now}, nil
+}
+
+// checkID accepts the ids we use as names in policy, logs and tokens.
+func checkID(field, id string) error {
+	ok := id != "" && len(id) <= maxIDLength
+	for i := range len(id) {
+		c := id[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		ok = ok && (letter || c == '.' || c == '_' || c == '-')
+	}
+	if !ok {
+		return fmt.Errorf("%s must be 1 to %d characters of A-Z a-z 0-9 . _ -", field, maxIDLength)
+	}
+	return nil
+}
+
+func checkName(field, name string) error {
+	if len(name) > maxNameLength {
+		return fmt.Errorf("%s is longer than %d bytes", field, maxNameLength)
+	}
+	for _, r := range name {
+		if r < ' ' || r == 0x7f || r == 0xfffd {
+			return fmt.Errorf("%s has control characters or is not UTF-8", field)
+		}
+	}
+	return nil
+}
+
+func ensurePartner(ctx context.Context, tx storage.Tx, want storage.Partner) error {
+	have, err := tx.Partner(ctx, want.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return tx.CreatePartner(ctx, want)
+	}
+	if err != nil {
+		return err
+	}
+	if have.Name == want.Name && have.Disabled == want.Disabled {
+		return nil
+	}
+	have.Name, have.Disabled, have.UpdatedAt = want.Name, want.Disabled, want.UpdatedAt
+	return tx.UpdatePartner(ctx, have)
+}

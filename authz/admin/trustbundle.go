@@ -1,0 +1,79 @@
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/certbound/certbound/keys/trust"
+	"github.com/certbound/certbound/storage"
+)
+
+// TrustBundle is the body of a trust bundle; certificates are PEM.
+type TrustBundle struct {
+	Name          string `yaml:"name" json:"name"`
+	Anchors       string `yaml:"anchors" json:"anchors"`
+	Intermediates string `yaml:"intermediates" json:"intermediates,omitempty"`
+	// Issuers, when given, are the CAs that must have signed the leaf itself.
+	Issuers string `yaml:"issuers" json:"issuers,omitempty"`
+	// MaxDepth is how many CA certificates may stand between leaf and anchor; 0
+	// means the default.
+	MaxDepth int `yaml:"max_depth" json:"max_depth,omitempty"`
+	// AllowPublicRoots admits anchors that browsers trust too. Anybody can get a
+	// certificate from those.
+	AllowPublicRoots bool `yaml:"allow_public_roots" json:"allow_public_roots,omitempty"`
+}
+
+func (b TrustBundle) record(now time.Time) (storage.TrustBundle, error) {
+	record := storage.TrustBundle{
+		Name: b.Name, Status: storage.BundleActive, CreatedAt: now,
+		AnchorsPEM: b.Anchors, IntermediatesPEM: b.Intermediates, IssuersPEM: b.Issuers,
+		MaxDepth: b.MaxDepth, AllowPublicRoots: b.AllowPublicRoots, ContentHash: b.contentHash(),
+	}
+	if err := checkID("name", b.Name); err != nil {
+		return storage.TrustBundle{}, err
+	}
+	_, err := trust.New(trust.Spec{
+		Name: b.Name, Version: 1, Anchors: []byte(b.Anchors), Intermediates: []byte(b.Intermediates),
+		Issuers: []byte(b.Issuers), MaxDepth: b.MaxDepth, AllowPublicRoots: b.AllowPublicRoots,
+	}, now)
+	return record, err
+}
+
+// contentHash covers everything that decides which certificates are accepted.
+// Each part is preceded by its length, so that no two bundles hash alike.
+func (b TrustBundle) contentHash() string {
+	h := sha256.New()
+	for _, part := range []string{
+		b.Anchors, b.Intermediates, b.Issuers, strconv.Itoa(b.MaxDepth), strconv.FormatBool(b.AllowPublicRoots),
+	} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// ensureBundles adds a new version of each bundle whose active content differs.
+func ensureBundles(ctx context.Context, tx storage.Tx, wanted []storage.TrustBundle) error {
+	stored, err := tx.TrustBundles(ctx)
+	if err != nil {
+		return err
+	}
+	active := make(map[string]string, len(stored))
+	for _, bundle := range stored {
+		if bundle.Status == storage.BundleActive {
+			active[bundle.Name] = bundle.ContentHash
+		}
+	}
+	for _, want := range wanted {
+		if active[want.Name] == want.ContentHash {
+			continue
+		}
+		if _, err := tx.PutTrustBundle(ctx, want); err != nil {
+			return fmt.Errorf("admin: trust bundle %q: %w", want.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,188 @@
+package clientauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/keys/peercert"
+	"github.com/certbound/certbound/keys/trust"
+	"github.com/certbound/certbound/resource/decision"
+	"github.com/certbound/certbound/storage"
+)
+
+// Records is what the authenticator reads.
+type Records interface {
+	storage.ClientReader
+	storage.CertificateReader
+}
+
+// Config holds the dependencies of an Authenticator; all are required.
+type Config struct {
+	Records Records
+	// Trust returns the bundles in force. It is asked on every request, so that
+	// a reload takes effect on open connections.
+	Trust func() *trust.Set
+	Clock func() time.Time
+	Realm string // named in the challenge when the Authorization header was used
+}
+
+// Authenticator authenticates clients by the certificate of the connection.
+type Authenticator struct{ Config }
+
+// New returns an Authenticator, or an error that names the missing dependency.
+func New(c Config) (*Authenticator, error) {
+	switch {
+	case c.Records == nil:
+		return nil, errors.New("clientauth: Config.Records is missing")
+	case c.Trust == nil:
+		return nil, errors.New("clientauth: Config.Trust is missing")
+	case c.Clock == nil:
+		return nil, errors.New("clientauth: Config.Clock is missing")
+	}
+	return &Authenticator{c}, nil
+}
+
+// Authenticated is a client that proved who it is, and how.
+type Authenticated struct {
+	Client storage.Client
+	Peer   *peercert.Peer
+}
+
+// Authenticate runs RFC 8705 §2 over one request and fills the evidence as it
+// goes. Nothing is remembered between requests: not the connection, not the
+// session, not an earlier verdict.
+func (a *Authenticator) Authenticate(r *http.Request, form oauth.Form, evidence *decision.Evidence) (*Authenticated, *oauth.Error) {
+	authenticated, refusal := a.authenticate(r, form, evidence)
+	if refusal != nil {
+		refusal.Challenge = challenge(r, a.Realm)
+		return nil, refusal
+	}
+	return authenticated, nil
+}
+
+func (a *Authenticator) authenticate(r *http.Request, form oauth.Form, evidence *decision.Evidence) (*Authenticated, *oauth.Error) {
+	evidence.ClaimedClientID = form.Get(oauth.ParamClientID)
+
+	peer, refusal := a.presented(r, evidence)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if refusal := oneMechanism(r, form); refusal != nil {
+		return nil, refusal
+	}
+	client, refusal := a.registered(r.Context(), form.Get(oauth.ParamClientID), evidence)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if refusal := a.verify(r.Context(), client, peer, evidence); refusal != nil {
+		return nil, refusal
+	}
+	evidence.ClientID, evidence.Partner, evidence.ClaimedClientID = client.ID, client.PartnerID, ""
+	return &Authenticated{client, peer}, nil
+}
+
+// presented returns the certificate the peer proved possession of, after the
+// checks that need no registration. Their reasons are public.
+func (a *Authenticator) presented(r *http.Request, evidence *decision.Evidence) (*peercert.Peer, *oauth.Error) {
+	peer, err := peercert.FromTLS(r.TLS)
+	if err != nil {
+		return nil, oauth.RefuseFor(peerReason(err), err)
+	}
+	evidence.Certificate = decision.Certificate{
+		Thumbprint: peer.Thumbprint.String(),
+		Subject:    peer.Subject(),
+		Issuer:     peer.Issuer(),
+		Serial:     peer.Serial(),
+		NotAfter:   peer.Leaf.NotAfter.UTC(),
+	}
+	if err := peer.Check(a.Clock()); err != nil {
+		return nil, oauth.RefuseFor(peerReason(err), err)
+	}
+	return peer, nil
+}
+
+// oneMechanism refuses a request that brings another credential beside the
+// certificate (RFC 6749 §2.3).
+func oneMechanism(r *http.Request, form oauth.Form) *oauth.Error {
+	if len(r.Header.Values("Authorization")) > 0 {
+		return oauth.Refuse(decision.MultipleCredentials, "the request has an Authorization header beside the client certificate")
+	}
+	for _, name := range []string{oauth.ParamClientSecret, oauth.ParamClientAssertion, oauth.ParamClientAssertionType} {
+		if form.Has(name) {
+			return oauth.Refuse(decision.MultipleCredentials, "the request has "+name+" beside the client certificate")
+		}
+	}
+	return nil
+}
+
+// registered loads the client the request names.
+func (a *Authenticator) registered(ctx context.Context, id string, evidence *decision.Evidence) (storage.Client, *oauth.Error) {
+	if id == "" {
+		return storage.Client{}, oauth.Refuse(decision.RequestMalformed, "client_id is missing; RFC 8705 §2 requires it")
+	}
+	if !oauth.ValidClientID(id) {
+		return storage.Client{}, oauth.Refuse(decision.RequestMalformed, "client_id is too long or has characters outside visible ASCII")
+	}
+	client, err := a.Records.Client(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.Client{}, oauth.Refuse(decision.ClientUnknown, "no client is registered under this client_id")
+	}
+	if err != nil {
+		return storage.Client{}, oauth.RefuseFor(decision.StorageUnavailable, err)
+	}
+	evidence.AuthMethod, evidence.TrustBundle = string(client.Method), client.TrustBundle
+	switch {
+	case client.Disabled:
+		return storage.Client{}, oauth.Refuse(decision.ClientDisabled, "the client is disabled")
+	case client.PartnerDisabled:
+		return storage.Client{}, oauth.Refuse(decision.ClientDisabled, "the client's partner is disabled")
+	}
+	return client, nil
+}
+
+// verify applies the method the client is registered with. The look of the
+// certificate or of its chain never chooses the method.
+func (a *Authenticator) verify(ctx context.Context, client storage.Client, peer *peercert.Peer, evidence *decision.Evidence) *oauth.Error {
+	switch client.Method {
+	case storage.TLSClientAuth:
+		return a.verifyPKI(client, peer, evidence)
+	case storage.SelfSignedTLSClientAuth:
+		return a.verifySelfSigned(ctx, client, peer)
+	default:
+		return oauth.Refuse(decision.MethodMismatch, "the client is not registered for mutual-TLS client authentication")
+	}
+}
+
+// peerReason turns what peercert says of the certificate alone into a reason.
+func peerReason(err error) decision.Reason {
+	switch {
+	case errors.Is(err, peercert.ErrMissing):
+		return decision.CertificateMissing
+	case errors.Is(err, peercert.ErrExpired):
+		return decision.CertificateExpired
+	case errors.Is(err, peercert.ErrNotYetValid):
+		return decision.CertificateNotYetValid
+	case errors.Is(err, peercert.ErrWeak):
+		return decision.CertificateWeak
+	default:
+		return decision.CertificateMalformed
+	}
+}
+
+// challenge answers the scheme the client used in its Authorization header, as
+// RFC 6749 §5.2 demands, or returns "" when there was none.
+func challenge(r *http.Request, realm string) string {
+	headers := r.Header.Values("Authorization")
+	if len(headers) == 0 {
+		return ""
+	}
+	scheme, _, _ := strings.Cut(headers[0], " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return `Bearer realm="` + realm + `"`
+	}
+	return `Basic realm="` + realm + `"`
+}

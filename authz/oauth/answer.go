@@ -1,0 +1,30 @@
+package oauth
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/certbound/certbound/resource/decision"
+)
+
+// NewDecision begins the decision about a request to the authorization server.
+func NewDecision(r *http.Request, now time.Time) *decision.Decision {
+	d := &decision.Decision{
+		Time: now.UTC(), RequestID: decision.NewRequestID(), Journey: decision.TokenRequest,
+		Evidence: decision.Evidence{RemoteAddr: r.RemoteAddr, Method: r.Method, Path: r.URL.EscapedPath()},
+	}
+	if r.TLS != nil {
+		d.Evidence.TLSVersion = tls.VersionName(r.TLS.Version)
+	}
+	return d
+}
+
+// Refused ends d with e: it logs the decision, then answers.
+func Refused(w http.ResponseWriter, r *http.Request, logger *slog.Logger, d *decision.Decision, e *Error, now time.Time) {
+	e.Record(&d.Evidence)
+	d.Refuse(e.Reason, e.Answer().Status, now)
+	d.Log(r.Context(), logger)
+	WriteError(w, e, d.RequestID)
+}

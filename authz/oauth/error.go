@@ -1,0 +1,66 @@
+package oauth
+
+import (
+	"net/http"
+
+	"github.com/certbound/certbound/resource/decision"
+)
+
+// Error is a refusal as a value. The caller sees what the reason's [decision.Answer]
+// says; the rest is for the operator and goes into the decision's evidence.
+type Error struct {
+	Reason   decision.Reason
+	Detail   string // one sentence: what to look at
+	Expected string // the registered side of a comparison that failed
+	Seen     string // the presented side
+	Cause    error  // the technical cause, if there is one
+
+	// Challenge is the value of WWW-Authenticate. RFC 6749 §5.2 demands it, with
+	// status 401, when the client tried to authenticate by the Authorization
+	// header.
+	Challenge string
+}
+
+// Refuse returns an Error for reason, with a detail for the operator.
+func Refuse(reason decision.Reason, detail string) *Error {
+	return &Error{Reason: reason, Detail: detail}
+}
+
+// RefuseFor returns an Error for reason whose detail is cause's text.
+func RefuseFor(reason decision.Reason, cause error) *Error {
+	return &Error{Reason: reason, Detail: cause.Error(), Cause: cause}
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Detail == "" {
+		return "oauth: " + string(e.Reason)
+	}
+	return "oauth: " + string(e.Reason) + ": " + e.Detail
+}
+
+// Unwrap returns the technical cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Answer is what the caller gets. With a Challenge the answer is the 401 of a
+// failed client authentication.
+func (e *Error) Answer() decision.Answer {
+	a := e.Reason.AtAuthorizationServer()
+	if e.Challenge != "" && a.Status < http.StatusInternalServerError {
+		a.Status, a.Error = http.StatusUnauthorized, "invalid_client"
+	}
+	return a
+}
+
+// Record copies what the operator is to see into the evidence.
+func (e *Error) Record(evidence *decision.Evidence) {
+	evidence.Detail, evidence.Expected, evidence.Seen = e.Detail, e.Expected, e.Seen
+}
+
+// WriteError is the one writer of refusals at the authorization server.
+func WriteError(w http.ResponseWriter, e *Error, requestID string) {
+	if e.Challenge != "" {
+		w.Header().Set("WWW-Authenticate", e.Challenge)
+	}
+	decision.WriteRefusal(w, e.Answer(), requestID)
+}

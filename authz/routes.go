@@ -1,0 +1,74 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/certbound/certbound/authz/metadata"
+	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/token"
+	"github.com/certbound/certbound/resource/decision"
+)
+
+// route is one path of the public listener and the methods it answers.
+type route struct {
+	path    string
+	methods []string
+	handler http.HandlerFunc
+}
+
+// publicHandler routes the public listener. The router neither cleans paths nor
+// redirects ("POST //oauth2/token" is unknown, not a 301), and what it does not
+// know gets the common body, a wrong method with Allow (RFC 9110 §15.5.6).
+func publicHandler(c Config, issuerPath string, tokens *token.Endpoint, documents *metadata.Endpoint) http.Handler {
+	read := []string{http.MethodGet, http.MethodHead}
+	routes := []route{
+		{issuerPath + oauth.PathToken, []string{http.MethodPost}, tokens.ServeHTTP},
+		{documents.MetadataPath(), read, documents.ServeMetadata},
+		{documents.JWKSPath(), read, documents.ServeJWKS},
+	}
+	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	for _, r := range routes {
+		router.Path(r.path).Methods(r.methods...).HandlerFunc(r.handler)
+		router.Path(r.path).Handler(c.refuse(decision.MethodNotAllowed, http.Header{"Allow": {strings.Join(r.methods, ", ")}}))
+	}
+	router.NotFoundHandler = c.refuse(decision.RouteUnknown, nil)
+	return c.recoverPanics(router)
+}
+
+// refuse answers every request with one reason.
+func (c Config) refuse(reason decision.Reason, header http.Header) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, values := range header {
+			w.Header()[name] = values
+		}
+		d := oauth.NewDecision(r, c.Clock())
+		oauth.Refused(w, r, c.Logger, d, oauth.Refuse(reason, ""), c.Clock())
+	})
+}
+
+// recoverPanics turns a bug into a 500 with the common body. Nothing has been
+// written at that point unless a handler failed in the middle of its answer;
+// then the connection ends with it.
+func (c Config) recoverPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			failure := recover()
+			if failure == nil {
+				return
+			}
+			if err, ok := failure.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(failure)
+			}
+			c.Logger.ErrorContext(r.Context(), "panic", "panic", fmt.Sprint(failure), "stack", string(debug.Stack()))
+			d := oauth.NewDecision(r, c.Clock())
+			oauth.Refused(w, r, c.Logger, d, oauth.Refuse(decision.InternalError, "a handler panicked; see the log"), c.Clock())
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

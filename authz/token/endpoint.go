@@ -1,0 +1,87 @@
+package token
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/resource/decision"
+	"github.com/certbound/certbound/storage"
+)
+
+// minRemaining is the certificate lifetime below which a request is refused: a
+// token that dies in the caller's hands helps nobody.
+const minRemaining = 5 * time.Second
+
+// Signer signs the claims of an access token as a compact JWS with the given
+// typ header, and names the key it uses.
+type Signer interface {
+	Sign(payload []byte, typ string) (string, error)
+	KeyID() string
+}
+
+// Config holds the endpoint's dependencies; all are required but Lifetime.
+type Config struct {
+	Issuer        string // the iss claim
+	Authenticator *clientauth.Authenticator
+	APIs          storage.APIReader
+	Signer        Signer
+	Lifetime      time.Duration // of a token whose API says nothing; 0 means oauth.DefaultTokenLifetime
+	Clock         func() time.Time
+	Logger        *slog.Logger
+}
+
+// Endpoint is the token endpoint.
+type Endpoint struct{ Config }
+
+// New checks c and returns the endpoint.
+func New(c Config) (*Endpoint, error) {
+	if c.Lifetime == 0 {
+		c.Lifetime = oauth.DefaultTokenLifetime
+	}
+	switch {
+	case c.Issuer == "":
+		return nil, errors.New("token: Config.Issuer is missing")
+	case c.Authenticator == nil || c.APIs == nil || c.Signer == nil || c.Clock == nil || c.Logger == nil:
+		return nil, errors.New("token: a dependency in Config is missing")
+	case c.Lifetime < time.Second || c.Lifetime > oauth.MaxTokenLifetime || c.Lifetime%time.Second != 0:
+		return nil, errors.New("token: Config.Lifetime must be whole seconds, from 1s to 1h")
+	}
+	return &Endpoint{c}, nil
+}
+
+// Response is the successful answer of RFC 6749 §5.1.
+type Response struct {
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"`
+	ExpiresIn   int64  `json:"expires_in"` // seconds, exactly exp - iat
+	Scope       string `json:"scope"`
+}
+
+// ServeHTTP answers one token request and logs its decision.
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d := oauth.NewDecision(r, e.Clock())
+	response, refusal := e.issue(w, r, &d.Evidence)
+	if refusal != nil {
+		oauth.Refused(w, r, e.Logger, d, refusal, e.Clock())
+		return
+	}
+	body, err := json.Marshal(response)
+	if err != nil {
+		oauth.Refused(w, r, e.Logger, d, oauth.RefuseFor(decision.InternalError, err), e.Clock())
+		return
+	}
+	d.Allow(http.StatusOK, e.Clock())
+	d.Log(r.Context(), e.Logger)
+
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set(decision.RequestIDHeader, d.RequestID)
+	_, _ = w.Write(body) // the client may be gone; the token was issued all the same
+}

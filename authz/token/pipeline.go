@@ -1,0 +1,158 @@
+package token
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/authz/internal/fositex"
+	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/keys/thumbprint"
+	"github.com/certbound/certbound/resource/accesstoken"
+	"github.com/certbound/certbound/resource/decision"
+)
+
+// issue is the pipeline. No step can be reached without the ones before it, and
+// each takes what it needs from their results.
+func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, evidence *decision.Evidence) (*Response, *oauth.Error) {
+	// 1. The form: body only, each parameter once (RFC 6749 §3.2).
+	form, refusal := oauth.ParseForm(w, r)
+	if refusal != nil {
+		return nil, refusal
+	}
+	// 2. The grant: the one we serve.
+	if refusal := checkGrant(form); refusal != nil {
+		return nil, refusal
+	}
+	// 3. The client: RFC 8705 §2.
+	client, refusal := e.Authenticator.Authenticate(r, form, evidence)
+	if refusal != nil {
+		return nil, refusal
+	}
+	// 4. The target: one API, and what of it the client may have.
+	target, refusal := e.resolve(r.Context(), client.Client, form)
+	if refusal != nil {
+		return nil, refusal
+	}
+	evidence.Audience, evidence.ScopesHeld = target.audience, target.requested
+	// 5. The lifetime: never past the certificate.
+	issuedAt := e.Clock().UTC().Truncate(time.Second)
+	expiry, refusal := expires(issuedAt, e.lifetime(target), client.Peer.Leaf.NotAfter)
+	if refusal != nil {
+		return nil, refusal
+	}
+	// 6. The claims, bound to the certificate of this connection (RFC 8705 §3).
+	claims := e.claims(client, target, issuedAt, expiry)
+	evidence.TokenID, evidence.KeyID, evidence.Issuer = claims.ID, e.Signer.KeyID(), claims.Issuer
+	// 7. The grant's decision, and the signature.
+	token, refusal := e.grant(r.Context(), claims, target)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return &Response{
+		AccessToken: token,
+		TokenType:   "Bearer",
+		ExpiresIn:   int64(expiry.Sub(issuedAt) / time.Second),
+		Scope:       strings.Join(target.requested, " "),
+	}, nil
+}
+
+func checkGrant(form oauth.Form) *oauth.Error {
+	switch grant := form.Get(oauth.ParamGrantType); grant {
+	case oauth.GrantClientCredentials:
+		return nil
+	case "":
+		return oauth.Refuse(decision.RequestMalformed, "grant_type is missing")
+	default:
+		return &oauth.Error{Reason: decision.GrantUnsupported, Expected: oauth.GrantClientCredentials, Seen: grant}
+	}
+}
+
+// lifetime is the API's own, or the server's default.
+func (e *Endpoint) lifetime(t target) time.Duration {
+	if t.lifetime > 0 {
+		return min(t.lifetime, oauth.MaxTokenLifetime)
+	}
+	return e.Lifetime
+}
+
+// expires cuts the lifetime at the certificate's end, so that no token outlives
+// the certificate it is bound to.
+func expires(issuedAt time.Time, lifetime time.Duration, notAfter time.Time) (time.Time, *oauth.Error) {
+	if notAfter.Sub(issuedAt) < minRemaining {
+		return time.Time{}, oauth.Refuse(decision.CertificateExpired, "the client certificate ends in less than 5 seconds")
+	}
+	expiry := issuedAt.Add(lifetime)
+	if expiry.After(notAfter) {
+		expiry = notAfter.UTC()
+	}
+	return expiry, nil
+}
+
+func (e *Endpoint) claims(client *clientauth.Authenticated, t target, issuedAt, expiry time.Time) *accesstoken.Claims {
+	return &accesstoken.Claims{
+		Issuer:     e.Issuer,
+		Subject:    client.Client.ID,
+		ClientID:   client.Client.ID,
+		Audience:   []string{t.audience},
+		ID:         newTokenID(),
+		IssuedAt:   issuedAt,
+		Expiry:     expiry,
+		Partner:    client.Client.PartnerID,
+		Generation: client.Client.Generation,
+		Thumbprint: client.Peer.Thumbprint,
+	}
+}
+
+// grant asks fosite's handler and has the claims signed inside its decision, so
+// that no token exists before the grant stands.
+func (e *Endpoint) grant(ctx context.Context, claims *accesstoken.Claims, t target) (string, *oauth.Error) {
+	signing := error(nil)
+	token, err := fositex.ClientCredentials(ctx, fositex.Grant{
+		ClientID:  claims.ClientID,
+		Allowed:   t.allowed,
+		Requested: t.requested,
+		Audience:  t.audience,
+	}, func(_ context.Context, scopes []string) (token string, err error) {
+		claims.Scopes = scopes
+		token, signing = e.sign(claims)
+		return token, signing
+	})
+	switch {
+	case err == nil:
+		return token, nil
+	case signing != nil:
+		return "", oauth.RefuseFor(decision.SigningUnavailable, signing)
+	case errors.Is(err, fositex.ErrScope):
+		return "", oauth.RefuseFor(decision.ScopeNotGranted, err)
+	default:
+		return "", oauth.RefuseFor(decision.InternalError, err)
+	}
+}
+
+var errUnbound = errors.New("token: refusing to sign a token without a confirmation")
+
+// sign is the last gate: whatever went wrong before, an unbound token is never
+// signed (RFC 8705 §3.4).
+func (e *Endpoint) sign(claims *accesstoken.Claims) (string, error) {
+	if claims.Thumbprint == (thumbprint.Thumbprint{}) {
+		return "", errUnbound
+	}
+	payload, err := claims.Marshal()
+	if err != nil {
+		return "", err
+	}
+	return e.Signer.Sign(payload, accesstoken.Type)
+}
+
+// newTokenID returns 160 random bits (RFC 6749 §10.10).
+func newTokenID() string {
+	var id [20]byte
+	rand.Read(id[:]) // never fails: crypto/rand crashes the program instead
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
