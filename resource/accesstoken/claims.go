@@ -1,0 +1,117 @@
+package accesstoken
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4/json"
+
+	"github.com/certbound/certbound/keys/thumbprint"
+)
+
+// Type is the typ header of an access token (RFC 9068 §2.1).
+const Type = "at+jwt"
+
+// Claims are the claims of an access token.
+type Claims struct {
+	Issuer   string   // iss
+	Subject  string   // sub
+	ClientID string   // client_id
+	Audience []string // aud: one when written, one or more when read
+	ID       string   // jti
+	Partner  string   // partner, private; "" when absent
+
+	IssuedAt  time.Time // iat
+	Expiry    time.Time // exp
+	NotBefore time.Time // nbf; zero when absent
+
+	Scopes []string // scope; nil when absent
+
+	// Thumbprint is cnf's x5t#S256: the certificate the token is bound to.
+	Thumbprint thumbprint.Thumbprint
+
+	// Generation is gen, private: the client's generation at the time of issue.
+	Generation int64
+}
+
+// ErrMalformed means that a token or its claims cannot be read as RFC 9068 and
+// this package's stricter rules want.
+var ErrMalformed = errors.New("accesstoken: malformed")
+
+// ErrUnbound means that the claims are not bound to a certificate: there is no
+// cnf claim, or it confirms by another method only.
+var ErrUnbound = errors.New("accesstoken: not bound to a certificate")
+
+// claim is one row of the table: how it is read and how it is written. write
+// returns nil to leave the claim out.
+type claim struct {
+	name     string
+	required bool // RFC 9068 §2.2
+	read     func(c *Claims, raw json.RawMessage) error
+	write    func(c *Claims) any
+}
+
+// table is every claim of an access token, in the order it is written. Claims
+// that are not in it are ignored when read (RFC 7519 §4).
+var table = []claim{
+	{"iss", true, readText(func(c *Claims) *string { return &c.Issuer }), func(c *Claims) any { return c.Issuer }},
+	{"sub", true, readText(func(c *Claims) *string { return &c.Subject }), func(c *Claims) any { return c.Subject }},
+	{"client_id", true, readID(func(c *Claims) *string { return &c.ClientID }), func(c *Claims) any { return c.ClientID }},
+	{"aud", true, readAudience, writeAudience},
+	{"iat", true, readTime(func(c *Claims) *time.Time { return &c.IssuedAt }), func(c *Claims) any { return writeTime(c.IssuedAt) }},
+	{"nbf", false, readTime(func(c *Claims) *time.Time { return &c.NotBefore }), func(c *Claims) any { return writeTime(c.NotBefore) }},
+	{"exp", true, readTime(func(c *Claims) *time.Time { return &c.Expiry }), func(c *Claims) any { return writeTime(c.Expiry) }},
+	{"jti", true, readText(func(c *Claims) *string { return &c.ID }), func(c *Claims) any { return c.ID }},
+	{"scope", false, readScopes, writeScopes},
+	{confirmationName, false, readConfirmation, writeConfirmation},
+	{"partner", false, readID(func(c *Claims) *string { return &c.Partner }), func(c *Claims) any { return omitEmpty(c.Partner) }},
+	{"gen", false, readGeneration, func(c *Claims) any { return c.Generation }},
+}
+
+// Parse reads the payload of an access token. The error wraps [ErrUnbound] when
+// the token is not bound to a certificate, [ErrMalformed] for anything else.
+func Parse(payload []byte) (*Claims, error) {
+	c, err := InsecureParseUnbound(payload)
+	if err != nil {
+		return nil, err
+	}
+	if c.Thumbprint.IsZero() {
+		return nil, fmt.Errorf("%w: there is no cnf claim", ErrUnbound)
+	}
+	return c, nil
+}
+
+// InsecureParseUnbound is [Parse] for tokens that may have no cnf claim at all;
+// their Thumbprint is zero. It MUST NOT be used to accept tokens where
+// certificate-bound ones are expected. A cnf claim that is there is checked as
+// Parse does, so that a token confirmed by another method is never taken for a
+// free one.
+func InsecureParseUnbound(payload []byte) (*Claims, error) {
+	members, err := object(payload)
+	if err != nil {
+		return nil, fmt.Errorf("%w: claims: %w", ErrMalformed, err)
+	}
+	c := &Claims{}
+	for i := range table {
+		row := &table[i]
+		raw, ok := members[row.name]
+		if !ok && row.required {
+			return nil, fmt.Errorf("%w: claim %s is missing", ErrMalformed, row.name)
+		}
+		if !ok {
+			continue
+		}
+		if err := row.read(c, raw); err != nil {
+			return nil, claimError(row.name, err)
+		}
+	}
+	return c, nil
+}
+
+func claimError(name string, err error) error {
+	if errors.Is(err, ErrUnbound) {
+		return err
+	}
+	return fmt.Errorf("%w: claim %s %w", ErrMalformed, name, err)
+}

@@ -1,0 +1,179 @@
+package accesstoken
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-jose/go-jose/v4/json"
+)
+
+// object reads one JSON object and nothing else. go-jose's reader tells names
+// apart by case and refuses duplicates, which encoding/json does not; what it
+// would repair (invalid UTF-8) is refused before.
+func object(data []byte) (map[string]json.RawMessage, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("not UTF-8")
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return nil, err
+	}
+	if members == nil { // the literal null
+		return nil, errors.New("not a JSON object")
+	}
+	return members, nil
+}
+
+// text reads a non-empty JSON string.
+func text(raw json.RawMessage) (string, error) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", errors.New("is not a string")
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", err
+	}
+	if s == "" {
+		return "", errors.New("is empty")
+	}
+	return s, nil
+}
+
+func readText(field func(*Claims) *string) func(*Claims, json.RawMessage) error {
+	return func(c *Claims, raw json.RawMessage) (err error) {
+		*field(c), err = text(raw)
+		return err
+	}
+}
+
+// readID reads an identifier that is passed on in headers and logs: visible
+// ASCII and space, as RFC 6749 appendix A.1 defines client_id.
+func readID(field func(*Claims) *string) func(*Claims, json.RawMessage) error {
+	return func(c *Claims, raw json.RawMessage) error {
+		s, err := text(raw)
+		if err != nil {
+			return err
+		}
+		for i := 0; i < len(s); i++ {
+			if s[i] < 0x20 || s[i] > 0x7e {
+				return errors.New("holds characters outside of printable ASCII")
+			}
+		}
+		*field(c) = s
+		return nil
+	}
+}
+
+func omitEmpty(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// maxDate is the last second of the year 9999.
+const maxDate = 253402300799
+
+// integer reads a JSON number written as plain digits, up to limit. RFC 7519 §2
+// would allow fractions and exponents; no issuer needs them, and readers
+// disagree about them.
+func integer(raw json.RawMessage, limit int64) (int64, error) {
+	for _, b := range raw {
+		if b < '0' || b > '9' {
+			return 0, errors.New("is not a whole number")
+		}
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || n > limit {
+		return 0, errors.New("is out of range")
+	}
+	return n, nil
+}
+
+func readTime(field func(*Claims) *time.Time) func(*Claims, json.RawMessage) error {
+	return func(c *Claims, raw json.RawMessage) error {
+		seconds, err := integer(raw, maxDate)
+		if err != nil {
+			return err
+		}
+		*field(c) = time.Unix(seconds, 0).UTC()
+		return nil
+	}
+}
+
+func writeTime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.Unix()
+}
+
+func readGeneration(c *Claims, raw json.RawMessage) (err error) {
+	c.Generation, err = integer(raw, 1<<53) // what every JSON reader keeps exactly
+	return err
+}
+
+// readAudience reads one string or an array of strings (RFC 7519 §4.1.3).
+func readAudience(c *Claims, raw json.RawMessage) error {
+	if raw[0] != '[' {
+		aud, err := text(raw)
+		c.Audience = []string{aud}
+		return err
+	}
+	var values []json.RawMessage
+	if err := json.Unmarshal(raw, &values); err != nil {
+		return err
+	}
+	if len(values) == 0 {
+		return errors.New("is empty")
+	}
+	for _, value := range values {
+		aud, err := text(value)
+		if err != nil {
+			return err
+		}
+		c.Audience = append(c.Audience, aud)
+	}
+	return nil
+}
+
+// writeAudience writes one string: a token for two APIs could be replayed by one
+// of them at the other.
+func writeAudience(c *Claims) any {
+	if len(c.Audience) != 1 {
+		return []string{} // which is refused when read back
+	}
+	return c.Audience[0]
+}
+
+// readScopes splits at the single space that RFC 6749 §3.3 knows, and holds each
+// part to its characters.
+func readScopes(c *Claims, raw json.RawMessage) error {
+	s, err := text(raw)
+	if err != nil {
+		return err
+	}
+	scopes := strings.Split(s, " ")
+	for _, scope := range scopes {
+		if !isScopeToken(scope) {
+			return errors.New("is not a list of scope tokens separated by one space")
+		}
+	}
+	c.Scopes = scopes
+	return nil
+}
+
+func writeScopes(c *Claims) any { return omitEmpty(strings.Join(c.Scopes, " ")) }
+
+// isScopeToken is 1*( %x21 / %x23-5B / %x5D-7E ).
+func isScopeToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,71 @@
+package resource
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/certbound/certbound/resource/decision"
+)
+
+// bearerToken returns the one access token of a request, or why there is none.
+// It reads the Authorization header only (RFC 6750 §2.1). A token in the query
+// is refused rather than ignored, because the caller has just written it into
+// the logs on the way here (RFC 6750 §5.3, RFC 9700 §4.3.2). A token in a form
+// body is not read: the body belongs to the API.
+func bearerToken(r *http.Request) (string, *problem) {
+	if p := checkQuery(r.URL.RawQuery); p != nil {
+		return "", p
+	}
+	values := r.Header["Authorization"]
+	switch len(values) {
+	case 0:
+		return "", &problem{reason: decision.TokenMissing, detail: "no Authorization header"}
+	case 1:
+		return parseCredentials(values[0])
+	}
+	return "", &problem{reason: decision.RequestMalformed, detail: "more than one Authorization header"}
+}
+
+// checkQuery refuses a query with access_token in it, and one that cannot be
+// read: whoever reads it more kindly than we do might find a token there.
+func checkQuery(raw string) *problem {
+	if raw == "" {
+		return nil
+	}
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return &problem{reason: decision.RequestMalformed, detail: "the query cannot be parsed"}
+	}
+	if query.Has("access_token") {
+		return &problem{reason: decision.RequestMalformed, detail: "access_token in the query; tokens go into the Authorization header only"}
+	}
+	return nil
+}
+
+// parseCredentials reads "Bearer" 1*SP b64token (RFC 6750 §2.1); the scheme's
+// name is case-insensitive (RFC 9110 §11.1).
+func parseCredentials(value string) (string, *problem) {
+	scheme, rest, _ := strings.Cut(value, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", &problem{reason: decision.TokenMissing, detail: "the Authorization header is not of the Bearer scheme"}
+	}
+	token := strings.TrimLeft(rest, " ")
+	if !isB64Token(token) {
+		return "", &problem{reason: decision.TokenMalformed, detail: "what follows Bearer is not one b64token"}
+	}
+	return token, nil
+}
+
+// isB64Token is 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=".
+func isB64Token(s string) bool {
+	s = strings.TrimRight(s, "=")
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && strings.IndexByte("-._~+/", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}

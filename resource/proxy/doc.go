@@ -1,0 +1,60 @@
+// Package proxy is the resource server that stands in front of an API which
+// knows nothing of RFC 8705: it routes by path and method, has every call checked
+// by a [resource.Verifier], and forwards what passed with the verified identity.
+// It owns the canonical path rule, the route table, header hygiene and the hop to
+// the upstream. It does not check tokens or certificates itself, and it imports
+// neither authz nor storage.
+//
+// # One path, one reading
+//
+// Policy is worth nothing when the proxy and the API read one path differently.
+// [CheckPath] therefore accepts only paths that every reader of RFC 3986 reads
+// alike, and anything else is answered with 400 before routing:
+//
+//   - it starts with one slash and has no empty segment, except a last one
+//     ("/a/" is another path than "/a")
+//   - no segment is "." or "..", however spelled
+//   - raw characters are those of RFC 3986 §3.3 without ';', the path parameter
+//     separator of some frameworks; so no backslash, control, space or raw UTF-8
+//   - percent-escapes are valid, and none stands for an unreserved character
+//     (RFC 3986 §2.3), a slash, backslash, ';', '?', '#' or a control character
+//   - once decoded the path is UTF-8, and nothing in it looks like an escape:
+//     a second decoding ("%252f", "%25u002f") must not find anything
+//
+// What may be spelled in two ways is left alone but read as one: "%40" and "@",
+// "%c3" and "%C3" lead to the same route. The upstream gets the caller's bytes.
+//
+// The rule cannot know an upstream that folds letter case, Unicode forms or
+// trailing blanks: where "/Accounts" and "/accounts" are one resource to the API,
+// a parameter beside the literal ("/{name}") opens what the literal closes.
+//
+// Nor can it know one that takes the method from a query or form field
+// ("_method=DELETE"): that must be switched off in the API.
+//
+// Targets in asterisk and authority form are refused. The absolute form of
+// RFC 9112 §3.2.2 is accepted when it names https, no user and the host of the
+// TLS handshake; net/http has then already replaced the Host header by it.
+//
+// # Routes
+//
+// A template is literals and whole-segment parameters: /accounts/{id}/items. The
+// most specific template wins, segment by segment, a literal before a parameter,
+// and it wins whole: a method that it does not list is 405 even where a laxer
+// template lists it. Methods are compared as written; HEAD is not implied by GET.
+//
+// # What the upstream sees
+//
+// Every inbound header that some server takes for an identity or as a reason to
+// reread the request is removed in every spelling (see identity.go); Authorization
+// is removed unless the route says otherwise; request trailers are dropped. Then
+// X-Certbound-Client, X-Certbound-Partner, X-Certbound-Scope, Client-Cert
+// (RFC 9440), X-Request-Id and X-Forwarded-For, -Host and -Proto are set.
+//
+// Upgrades (WebSocket, h2c) are not forwarded: such a tunnel would outlive the
+// certificate and the token it was opened with. The request goes on without its
+// Upgrade header, as RFC 9110 §7.8 allows, and a 101 the upstream sends
+// nevertheless is answered 502.
+//
+// Answers pass unchanged and as they come, without Client-Cert (RFC 9440 §2.2),
+// X-Certbound-* and the upstream's own X-Request-Id; ours takes its place.
+package proxy

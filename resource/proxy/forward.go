@@ -1,0 +1,178 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/certbound/certbound/keys/peercert"
+	"github.com/certbound/certbound/resource"
+	"github.com/certbound/certbound/resource/decision"
+)
+
+// exchange is one allowed request on its way to the upstream and back.
+type exchange struct {
+	route    *route
+	token    *resource.Token
+	decision decision.Decision
+	body     *pacedBody // nil when the request has none
+}
+
+// exchangeKey finds the exchange in the context of the outbound request.
+type exchangeKey struct{}
+
+func exchangeOf(r *http.Request) *exchange {
+	return r.Context().Value(exchangeKey{}).(*exchange)
+}
+
+// newReverse builds the forwarding half. Rewrite and not Director: hop-by-hop
+// headers are gone before it runs, so that a caller who lists our headers in
+// Connection does not remove them.
+func (p *Proxy) newReverse(transport http.RoundTripper) *httputil.ReverseProxy {
+	if transport == nil {
+		transport = NewTransport()
+	}
+	return &httputil.ReverseProxy{
+		Transport:      transport,
+		Rewrite:        rewrite,
+		ModifyResponse: p.answered,
+		ErrorHandler:   p.failed,
+		ErrorLog:       slog.NewLogLogger(p.logger.Handler(), slog.LevelWarn),
+		BufferPool:     &buffers{},
+	}
+}
+
+// forward hands an allowed request to the upstream.
+func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, rt *route, token *resource.Token) {
+	x := &exchange{route: rt, token: token, decision: token.Decision}
+	x.decision.Evidence.Route = rt.Path
+	pace := newPace(w, r)
+	defer pace.end()
+	out := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	out.Header = withoutIdentity(r.Header, rt.ForwardToken)
+	if r.Body != nil && r.ContentLength != 0 {
+		x.body = &pacedBody{body: r.Body, pace: pace, left: p.maxBody, bounded: p.maxBody > 0}
+		out.Body = x.body
+	}
+	p.reverse.ServeHTTP(&answerWriter{ResponseWriter: w, pace: pace}, out)
+}
+
+// rewrite turns the outbound copy of a request into what the upstream sees.
+func rewrite(pr *httputil.ProxyRequest) {
+	x := exchangeOf(pr.In)
+	pr.Out.URL = x.route.upstreamURL(pr.In.URL)
+	pr.Out.Host = "" // the upstream's own name
+	// Trailers could carry an identity past the header check; no API needs them
+	// from a caller.
+	pr.Out.Trailer = nil
+	pr.SetXForwarded()
+	h := pr.Out.Header
+	h.Set(decision.RequestIDHeader, x.decision.RequestID)
+	setIfAny(h, "X-Certbound-Client", x.token.ClientID)
+	setIfAny(h, "X-Certbound-Partner", x.token.Partner)
+	setIfAny(h, "X-Certbound-Scope", strings.Join(x.token.Scopes, " "))
+	setIfAny(h, "Client-Cert", clientCert(x.token.Peer))
+}
+
+func setIfAny(h http.Header, name, value string) {
+	if value != "" {
+		h.Set(name, value)
+	}
+}
+
+// clientCert is the Client-Cert field value of RFC 9440 §2.2: the DER certificate
+// as an sf-binary.
+func clientCert(peer *peercert.Peer) string {
+	if peer == nil {
+		return ""
+	}
+	raw := peer.Leaf.Raw
+	b := make([]byte, 0, base64.StdEncoding.EncodedLen(len(raw))+2)
+	b = append(b, ':')
+	b = base64.StdEncoding.AppendEncode(b, raw)
+	return string(append(b, ':'))
+}
+
+// answered runs when the upstream's headers are there: the decision is logged
+// now, because a streamed body may take hours.
+func (p *Proxy) answered(res *http.Response) error {
+	x := exchangeOf(res.Request)
+	x.decision.Evidence.UpstreamStatus = res.StatusCode
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return errors.New("proxy: the upstream switched protocols, which nobody asked it to")
+	}
+	stripAnswer(res.Header)
+	stripAnswer(res.Trailer)
+	res.Header.Set(decision.RequestIDHeader, x.decision.RequestID)
+	res.Body = &trailingBody{ReadCloser: res.Body, res: res}
+	x.decision.Allow(res.StatusCode, p.clock())
+	x.decision.Log(res.Request.Context(), p.logger)
+	return nil
+}
+
+// failed runs instead of answered when there is no answer to pass on.
+func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
+	x := exchangeOf(r)
+	reason := x.blame(r.Context())
+	if reason == "" {
+		// There is nobody to answer, and it is no fault of the upstream's. Returning
+		// would make the server say 200; this makes it say nothing.
+		x.decision.Evidence.Detail = "the caller left before the upstream answered"
+		x.decision.Allow(0, p.clock())
+		x.decision.Log(r.Context(), p.logger)
+		panic(http.ErrAbortHandler)
+	}
+	x.decision.Evidence.Detail = err.Error()
+	answer := reason.AtResourceServer()
+	x.decision.Refuse(reason, answer.Status, p.clock())
+	x.decision.Log(r.Context(), p.logger)
+	decision.WriteRefusal(w, answer, x.decision.RequestID)
+}
+
+// blame says why there is no answer; "" when the caller left. The order matters: a
+// body that fails ends the request's context too.
+func (x *exchange) blame(ctx context.Context) decision.Reason {
+	bodyErr := x.body.err()
+	switch {
+	case errors.Is(bodyErr, errBodyTooLarge):
+		return decision.RequestTooLarge
+	case errors.Is(bodyErr, os.ErrDeadlineExceeded): // the caller stopped sending
+		return decision.RequestMalformed
+	case ctx.Err() != nil:
+		return ""
+	case bodyErr != nil:
+		return decision.RequestMalformed
+	}
+	return decision.UpstreamUnreachable
+}
+
+func tlsVersion(r *http.Request) string {
+	if r.TLS == nil {
+		return ""
+	}
+	return tls.VersionName(r.TLS.Version)
+}
+
+// buffers are the copy buffers of httputil.ReverseProxy, which would otherwise
+// allocate one for each answer.
+type buffers struct{ pool sync.Pool }
+
+const bufferSize = 32 << 10
+
+// Get returns a buffer of bufferSize bytes.
+func (b *buffers) Get() []byte {
+	if buf, ok := b.pool.Get().(*[bufferSize]byte); ok {
+		return buf[:]
+	}
+	return make([]byte, bufferSize)
+}
+
+// Put takes a buffer back.
+func (b *buffers) Put(buf []byte) { b.pool.Put((*[bufferSize]byte)(buf)) }

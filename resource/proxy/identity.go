@@ -1,0 +1,111 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+)
+
+// identityHeaders are request headers by which some server learns who is
+// calling, from where, or what the request "really" is. A caller may send none of
+// them through us (RFC 9700 §4.13). Names are as normalName makes them.
+var identityHeaders = map[string]bool{
+	// Who: certificates and users, as other proxies state them.
+	"client-cert": true, "client-cert-chain": true, // RFC 9440
+	"x-arr-clientcert": true, // Azure
+	"remote-user":      true, "x-remote-user": true,
+	"x-authenticated-user": true, "x-webauth-user": true,
+	// From where.
+	"forwarded": true, "x-forwarded": true, "x-real-ip": true, "true-client-ip": true,
+	"cf-connecting-ip": true, "fastly-client-ip": true, "x-cluster-client-ip": true, "x-originating-ip": true,
+	// What: another method, path or host than the one policy was applied to.
+	"x-http-method": true, "x-http-method-override": true, "x-method-override": true,
+	"x-original-url": true, "x-original-uri": true, "x-original-host": true, "x-original-method": true,
+	"x-rewrite-url": true, "x-host": true,
+	// The id by which the operator finds the decision is ours alone.
+	"x-request-id": true,
+}
+
+// identityPrefixes are whole families of such headers.
+var identityPrefixes = []string{
+	"x-certbound-",
+	"x-forwarded-", // also Envoy's x-forwarded-client-cert
+	"x-ssl-", "ssl-client-", "x-tls-", "x-mtls-", "x-client-", "x-amzn-mtls-",
+	"x-envoy-", "x-consumer-", "x-goog-authenticated-", "x-ms-client-principal",
+}
+
+// longestName bounds how much of a header name is looked at; everything in the
+// two tables is shorter, so a name that was cut equals none of them.
+const longestName = 32
+
+// isIdentityHeader reports whether a server behind us could take name for one of
+// the tables above. CGI and its heirs fold '-' and '_' (and some '.'), so every
+// byte that is no letter or digit counts as '-'.
+func isIdentityHeader(name string) bool {
+	var buf [longestName]byte
+	normal := normalName(buf[:0], name)
+	if identityHeaders[string(normal)] {
+		return true
+	}
+	for _, prefix := range identityPrefixes {
+		if len(normal) >= len(prefix) && string(normal[:len(prefix)]) == prefix {
+			return true
+		}
+	}
+	return false
+}
+
+// normalName appends the first bytes of name in lower case, with every separator
+// as '-'. It works in the caller's buffer because it runs for each header of each
+// request.
+func normalName(dst []byte, name string) []byte {
+	for i := 0; i < min(len(name), longestName); i++ {
+		c := name[i]
+		switch {
+		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
+		case 'A' <= c && c <= 'Z':
+			c |= 0x20
+		default:
+			c = '-'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// withoutIdentity returns the headers of a request that may go on, sharing their
+// values: the caller's map is not ours to change. Upgrade is left out here, before
+// httputil reads it (see the package documentation).
+func withoutIdentity(in http.Header, forwardToken bool) http.Header {
+	out := make(http.Header, len(in))
+	for name, values := range in {
+		switch {
+		case isIdentityHeader(name), strings.EqualFold(name, "Upgrade"):
+		case strings.EqualFold(name, "Authorization") && !forwardToken:
+		default:
+			out[name] = values
+		}
+	}
+	return out
+}
+
+// stripAnswer removes from an answer, or from its trailers, what no upstream may
+// say: identities, and our request id.
+func stripAnswer(h http.Header) {
+	for name := range h {
+		if isReservedAnswer(name) {
+			delete(h, name)
+		}
+	}
+}
+
+// isReservedAnswer is narrower than isIdentityHeader: most of those names mean
+// nothing in an answer, and an API's answer is its own business.
+func isReservedAnswer(name string) bool {
+	var buf [longestName]byte
+	normal := normalName(buf[:0], name)
+	switch {
+	case string(normal) == "client-cert", string(normal) == "client-cert-chain", string(normal) == "x-request-id":
+		return true
+	}
+	return strings.HasPrefix(string(normal), "x-certbound-")
+}

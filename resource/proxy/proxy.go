@@ -1,0 +1,138 @@
+package proxy
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"time"
+
+	"github.com/certbound/certbound/resource"
+	"github.com/certbound/certbound/resource/decision"
+)
+
+// Config is what a Proxy needs.
+type Config struct {
+	// Verifier checks every request that has a route. Required.
+	Verifier *resource.Verifier
+	// Routes say who may call what. At least one.
+	Routes []Route
+	// Transport reaches the upstreams; nil means NewTransport.
+	Transport http.RoundTripper
+	// Logger gets one "decision" line per request; nil means slog.Default.
+	Logger *slog.Logger
+	// Clock is the time decisions are measured by; nil means time.Now.
+	Clock func() time.Time
+	// MaxBodyBytes bounds request bodies; 0 means no bound. A body that announces
+	// its length is refused before the upstream hears of it, a chunked one when it
+	// crosses the bound.
+	MaxBodyBytes int64
+	// InsecurePlaintextUpstream allows http upstreams that are not on loopback, on
+	// all routes. See the field of that name in Route for when it MUST NOT be used.
+	InsecurePlaintextUpstream bool
+}
+
+// Proxy is an http.Handler that forwards only what its routes and its verifier
+// allow. It is safe for concurrent use.
+type Proxy struct {
+	verifier *resource.Verifier
+	table    *table
+	reverse  *httputil.ReverseProxy
+	logger   *slog.Logger
+	clock    func() time.Time
+	maxBody  int64
+}
+
+// New checks the configuration and returns every fault in it at once; those of
+// routes can be picked out with [RouteErrors].
+func New(c Config) (*Proxy, error) {
+	var faults []error
+	if c.Verifier == nil {
+		faults = append(faults, errors.New("proxy: a verifier is required"))
+	}
+	if len(c.Routes) == 0 {
+		faults = append(faults, errors.New("proxy: no route is configured, so nothing could pass"))
+	}
+	if c.MaxBodyBytes < 0 {
+		faults = append(faults, errors.New("proxy: the largest body must not be negative"))
+	}
+	table, routeFaults := newTable(c.Routes, c.InsecurePlaintextUpstream)
+	for _, fault := range routeFaults {
+		faults = append(faults, fault)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	p := &Proxy{verifier: c.Verifier, table: table, logger: c.Logger, clock: c.Clock, maxBody: c.MaxBodyBytes}
+	if p.logger == nil {
+		p.logger = slog.Default()
+	}
+	if p.clock == nil {
+		p.clock = time.Now
+	}
+	p.reverse = p.newReverse(c.Transport)
+	return p, nil
+}
+
+// ServeHTTP takes a request through the journey: one reading of the target, a
+// route, a token in the right hands, and only then the upstream.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := p.clock()
+	// 1. The target has one reading.
+	if err := checkTarget(r); err != nil {
+		p.refuse(w, r, start, decision.RequestMalformed, "", err.Error())
+		return
+	}
+	// 2. A route lists it. This comes before any work on the token: what no route
+	// lists is nobody's.
+	shape := p.table.find(r)
+	if shape == nil {
+		p.refuse(w, r, start, decision.RouteUnknown, "", "")
+		return
+	}
+	rt, ok := shape.byMethod[r.Method]
+	if !ok {
+		w.Header().Set("Allow", shape.allow)
+		p.refuse(w, r, start, decision.MethodNotAllowed, shape.template.String(), "allowed: "+shape.allow)
+		return
+	}
+	if p.maxBody > 0 && r.ContentLength > p.maxBody {
+		p.refuse(w, r, start, decision.RequestTooLarge, rt.Path, "the announced length is over the configured bound")
+		return
+	}
+	// 3. The token is good, bound to this certificate, and holds the scopes.
+	token, err := p.verifier.VerifyRequest(r, rt.Scopes...)
+	if err != nil {
+		p.refuseToken(w, r, start, rt, err)
+		return
+	}
+	// 4. The upstream gets it with the verified identity.
+	p.forward(w, r, rt, token)
+}
+
+// refuse answers and logs what the proxy itself decided before any token work.
+func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, start time.Time, reason decision.Reason, route, detail string) {
+	answer := reason.AtResourceServer()
+	d := decision.Decision{
+		Time: start.UTC(), RequestID: decision.NewRequestID(), Journey: decision.APIRequest,
+		Evidence: decision.Evidence{
+			RemoteAddr: r.RemoteAddr, Method: r.Method, Path: escapedPath(r.URL),
+			Route: route, TLSVersion: tlsVersion(r), Detail: detail,
+		},
+	}
+	d.Refuse(reason, answer.Status, p.clock())
+	d.Log(r.Context(), p.logger)
+	decision.WriteRefusal(w, answer, d.RequestID)
+}
+
+// refuseToken answers and logs what the verifier decided.
+func (p *Proxy) refuseToken(w http.ResponseWriter, r *http.Request, start time.Time, rt *route, err error) {
+	var refusal *resource.Refusal
+	if !errors.As(err, &refusal) {
+		p.refuse(w, r, start, decision.InternalError, rt.Path, err.Error())
+		return
+	}
+	refusal.Decision.Evidence.Route = rt.Path
+	refusal.Decision.Log(r.Context(), p.logger)
+	refusal.Write(w)
+}

@@ -1,0 +1,121 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Route says who may call what, and where it goes. What no route lists is
+// refused.
+type Route struct {
+	// Path is a template of literal segments and whole-segment parameters,
+	// "/accounts/{id}/items". A parameter stands for one segment that is not empty.
+	Path string
+	// Methods are the allowed HTTP methods, upper case. At least one; CONNECT and
+	// TRACE never.
+	Methods []string
+	// Scopes are all needed. At least one, unless AnyScope.
+	Scopes []string
+	// AnyScope lets every client with a valid, bound token through, whatever its
+	// scopes. It is a field of its own so that forgetting Scopes opens nothing.
+	AnyScope bool
+	// Upstream is where the API listens: http or https, host, and a base path that
+	// goes before the request's path.
+	Upstream *url.URL
+	// ForwardToken lets the Authorization header through, for an API that checks
+	// the token again. It can then spend that token nowhere else: it is bound.
+	ForwardToken bool
+	// InsecurePlaintextUpstream allows an http Upstream that is not on loopback.
+	// It MUST NOT be used over a network that others can read or write: the API
+	// believes the identity it is told over this connection.
+	InsecurePlaintextUpstream bool
+}
+
+// RouteError is what is wrong with one field of one route.
+type RouteError struct {
+	Index int    // of the route in Config.Routes, from 0
+	Field string // "path", "methods", "scopes" or "upstream"
+	Err   error
+}
+
+// Error names the route by its index.
+func (e *RouteError) Error() string {
+	return fmt.Sprintf("proxy: routes[%d].%s: %v", e.Index, e.Field, e.Err)
+}
+
+// Unwrap returns what is wrong without the place.
+func (e *RouteError) Unwrap() error { return e.Err }
+
+// RouteErrors returns the route errors that an error of New consists of, in the
+// order of the routes, so that a caller who read the routes from a file can say
+// where in the file.
+func RouteErrors(err error) []*RouteError {
+	var one *RouteError
+	if errors.As(err, &one) && one == err { //nolint:errorlint // a leaf, not something that wraps one
+		return []*RouteError{one}
+	}
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return nil
+	}
+	var all []*RouteError
+	for _, e := range joined.Unwrap() {
+		all = append(all, RouteErrors(e)...)
+	}
+	return all
+}
+
+// check collects everything that is wrong with the route taken by itself, apart
+// from its template.
+func (rt *Route) check(insecure bool, report func(field string, err error)) {
+	if len(rt.Methods) == 0 {
+		report("methods", errors.New("no method is listed, so nothing could pass"))
+	}
+	for i, method := range rt.Methods {
+		if err := checkMethod(method); err != nil {
+			report("methods", err)
+		} else if slices.Contains(rt.Methods[:i], method) {
+			report("methods", fmt.Errorf("%s is listed twice", method))
+		}
+	}
+	switch {
+	case len(rt.Scopes) == 0 && !rt.AnyScope:
+		report("scopes", errors.New("no scope is listed; if any valid token is enough, say so explicitly"))
+	case len(rt.Scopes) > 0 && rt.AnyScope:
+		report("scopes", errors.New("scopes are listed and any scope is allowed: only one can be meant"))
+	}
+	for i, scope := range rt.Scopes {
+		if !isScope(scope) {
+			report("scopes", fmt.Errorf("%q is not a scope (RFC 6749 §3.3)", scope))
+		} else if slices.Contains(rt.Scopes[:i], scope) {
+			report("scopes", fmt.Errorf("%q is listed twice", scope))
+		}
+	}
+	if err := checkUpstream(rt.Upstream, insecure || rt.InsecurePlaintextUpstream); err != nil {
+		report("upstream", err)
+	}
+}
+
+// checkMethod accepts upper-case tokens. Methods are case-sensitive (RFC 9110
+// §9.1), so a lower-case one in a configuration is a mistake that would lock
+// everybody out.
+func checkMethod(method string) error {
+	if method == http.MethodConnect || method == http.MethodTrace {
+		return fmt.Errorf("%s cannot be forwarded", method)
+	}
+	notUpper := func(c rune) bool { return (c < 'A' || c > 'Z') && c != '-' }
+	if method == "" || strings.ContainsFunc(method, notUpper) {
+		return fmt.Errorf("%q is not an upper-case HTTP method", method)
+	}
+	return nil
+}
+
+// isScope is scope-token of RFC 6749 §3.3.
+func isScope(s string) bool {
+	bad := func(c rune) bool { return c <= 0x20 || c == '"' || c == '\\' || c >= 0x7f }
+	return s != "" && !strings.ContainsFunc(s, bad)
+}

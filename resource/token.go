@@ -1,0 +1,66 @@
+package resource
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/certbound/certbound/keys/peercert"
+	"github.com/certbound/certbound/keys/thumbprint"
+	"github.com/certbound/certbound/resource/accesstoken"
+	"github.com/certbound/certbound/resource/decision"
+)
+
+// Token is a verified access token in the hands it was issued to.
+type Token struct {
+	Issuer   string // iss
+	Subject  string // sub
+	ClientID string // client_id
+	Partner  string // the partner the client belongs to; "" when the issuer does not say
+	ID       string // jti
+
+	Audience []string // aud; holds the verifier's audience
+	Scopes   []string // scope, as granted
+
+	IssuedAt time.Time
+	Expiry   time.Time
+
+	Generation int64 // gen: the client's generation when the token was issued
+
+	// Thumbprint is the certificate the token is bound to; zero for an unbound
+	// token, which only a verifier with InsecureAllowUnbound lets through.
+	Thumbprint thumbprint.Thumbprint
+
+	// Peer is the certificate the request came with; nil only for an unbound
+	// token that came without one.
+	Peer *peercert.Peer
+
+	// Decision is the record of why the request was allowed. VerifyRequest does
+	// not log it; the middleware does.
+	Decision decision.Decision
+}
+
+// HasScope reports whether scope was granted.
+func (t *Token) HasScope(scope string) bool { return slices.Contains(t.Scopes, scope) }
+
+// contextKey is the type of the key under which the middleware keeps the token.
+type contextKey struct{}
+
+// FromContext returns the verified token of a request that came through
+// [Verifier.Require] or [Verifier.Middleware].
+func FromContext(ctx context.Context) (*Token, bool) {
+	t, ok := ctx.Value(contextKey{}).(*Token)
+	return t, ok
+}
+
+func newContext(ctx context.Context, t *Token) context.Context {
+	return context.WithValue(ctx, contextKey{}, t)
+}
+
+func newToken(c *accesstoken.Claims, peer *peercert.Peer) *Token {
+	return &Token{
+		Issuer: c.Issuer, Subject: c.Subject, ClientID: c.ClientID, Partner: c.Partner, ID: c.ID,
+		Audience: c.Audience, Scopes: c.Scopes, IssuedAt: c.IssuedAt, Expiry: c.Expiry,
+		Generation: c.Generation, Thumbprint: c.Thumbprint, Peer: peer,
+	}
+}
