@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/cli"
+	"github.com/certbound/certbound/cmd/certbound/internal/config"
+	"github.com/certbound/certbound/cmd/certbound/internal/process"
+)
+
+func (m *Main) configCommand() *cobra.Command {
+	which := cli.OneOf{Allowed: []string{string(config.ServeProcess), string(config.ProxyProcess)}}
+	validate := &cobra.Command{
+		Use:   "validate FILE",
+		Short: "Check a configuration file and every file it names, all errors at once",
+		Long: `validate reads a configuration the way serve or proxy does, environment included,
+and opens every file it names except the database. It listens nowhere and changes
+nothing.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return m.validate(args[0], config.Process(which.Value))
+		},
+	}
+	validate.Flags().Var(&which, "process", "what the file configures; told by its settings when not given")
+	return group(&cobra.Command{Use: "config", Short: "Work with configuration files"}, validate)
+}
+
+func (m *Main) validate(file string, which config.Process) (err error) {
+	if which == "" {
+		if which, err = config.Detect(file); err != nil {
+			return err
+		}
+	}
+	check := m.validateServe
+	if which == config.ProxyProcess {
+		check = m.validateProxy
+	}
+	unused, err := check(file)
+	for _, name := range unused {
+		m.say("certbound: warning: %s is no setting and was ignored", name)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(m.Stdout, "%s: a valid configuration of certbound %s\n", file, which)
+	return err
+}
+
+func (m *Main) validateServe(file string) ([]string, error) {
+	c, loaded, err := config.LoadServe(file, m.Environ)
+	if err == nil {
+		err = process.CheckAuthz(c, slog.New(slog.DiscardHandler))
+	}
+	return loaded.Unused, err
+}
+
+func (m *Main) validateProxy(file string) ([]string, error) {
+	c, loaded, err := config.LoadProxy(file, m.Environ)
+	if err == nil {
+		_, err = process.NewProxy(c, process.Options{Logger: slog.New(slog.DiscardHandler)})
+	}
+	return loaded.Unused, err
+}

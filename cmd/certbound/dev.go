@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/config"
+	"github.com/certbound/certbound/cmd/certbound/internal/dev"
+)
+
+// defaultDevDir is where dev keeps its keys when not told: in sight, so that
+// nobody wonders where the private keys are.
+const defaultDevDir = "certbound-dev"
+
+type devFlags struct {
+	options    dev.Options
+	signingKey string
+	adminAddr  string
+}
+
+func (m *Main) devCommand() *cobra.Command {
+	var f devFlags
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run everything on loopback with throwaway keys, and print what to try",
+		Long: `dev makes (or reuses) throwaway keys, certificates and a database in a directory,
+runs the authorization server, the proxy and a demo API behind it on loopback,
+and prints curl commands to try. While it runs, DIR/dev.json describes it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return m.dev(cmd.Context(), &f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.options.Dir, "dir", defaultDevDir, "directory for keys, certificates, database and dev.json")
+	flags.StringVar(&f.options.AuthzAddr, "authz-addr", "127.0.0.1:8443", "address of the authorization server; port 0 picks a free one")
+	flags.StringVar(&f.options.ProxyAddr, "proxy-addr", ":8444", "address of the proxy")
+	flags.StringVar(&f.adminAddr, "admin-addr", "", "accepted for later; there is no admin API yet")
+	flags.StringVar(&f.options.OpsAddr, "ops-addr", ":8446", "address of /livez and /readyz")
+	flags.DurationVar(&f.options.TokenLifetime, "token-lifetime", config.DefaultTokenLifetime, "lifetime of access tokens, at most 1h")
+	flags.DurationVar(&f.options.Leeway, "leeway", config.DefaultLeeway, "the proxy's tolerance for iat and nbf, at most 30s")
+	flags.StringVar(&f.options.Seed, "seed", "", "file of further partners, trust bundles, APIs and clients (YAML or JSON)")
+	flags.StringVar(&f.signingKey, "signing-key", "", "private JWK, or a file with one, to sign tokens with; who has it can forge")
+	return cmd
+}
+
+func (m *Main) dev(ctx context.Context, f *devFlags) (err error) {
+	if f.adminAddr != "" {
+		m.say("certbound: --admin-addr %s is ignored: this certbound has no admin API yet", f.adminAddr)
+	}
+	if f.signingKey != "" {
+		if f.options.SigningKey, err = dev.ReadSigningKey(f.signingKey); err != nil {
+			return err
+		}
+	}
+	f.options.Logger = m.logger()
+	server, err := dev.New(ctx, f.options)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	return server.Run(ctx, func() {
+		_, _ = fmt.Fprint(m.Stdout, server.Info.Next()) // whoever closed stdout does not want it
+	})
+}
+
+// say writes a message for the person at the terminal.
+func (m *Main) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(m.Stderr, format+"\n", args...) // nowhere else to say it
+}

@@ -1,0 +1,201 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/config"
+)
+
+// serveYAML is a configuration with nothing wrong; tests change one thing in it.
+const serveYAML = `version: 1
+issuer: https://as.example.com
+tls:
+  certificate: server.pem
+  key: /abs/server.key
+database:
+  path: certbound.db
+keys:
+  active: k1
+  keks:
+    - id: k1
+      file: kek
+`
+
+const proxyYAML = `version: 1
+tls: {certificate: server.pem, key: server.key}
+issuer: https://as.example.com
+issuer_ca: ca.pem
+audience: https://api.example.com
+routes:
+  - path: /accounts
+    methods: [GET]
+    scopes: ["accounts:read"]
+    upstream: http://127.0.0.1:9000
+`
+
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+var ignoreSource = cmpopts.IgnoreTypes((*config.Source)(nil))
+
+func TestLoadServe(t *testing.T) {
+	file := write(t, "serve.yaml", serveYAML)
+	dir := filepath.Dir(file)
+	got, _, err := config.LoadServe(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &config.Serve{
+		Version: 1, Issuer: "https://as.example.com", Listen: "127.0.0.1:8443",
+		TLS:              config.TLS{Certificate: config.Path(dir + "/server.pem"), Key: "/abs/server.key", MinVersion: "1.3"},
+		Database:         config.Database{Path: config.Path(dir + "/certbound.db")},
+		Keys:             config.Keys{Active: "k1", KEKs: []config.KEK{{ID: "k1", File: config.Path(dir + "/kek")}}},
+		TokenLifetime:    config.Duration(5 * time.Minute),
+		SigningAlgorithm: "ES256",
+	}
+	if diff := cmp.Diff(want, got, ignoreSource); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLoadProxy(t *testing.T) {
+	got, _, err := config.LoadProxy(write(t, "proxy.yaml", proxyYAML), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := []config.Route{{
+		Path: "/accounts", Methods: []string{"GET"}, Scopes: []string{"accounts:read"}, Upstream: "http://127.0.0.1:9000",
+	}}
+	if diff := cmp.Diff(routes, got.Routes); diff != "" {
+		t.Error(diff)
+	}
+	if got.Leeway != config.Duration(10*time.Second) || got.Listen != "127.0.0.1:8444" {
+		t.Errorf("defaults: leeway %s, listen %s", got.Leeway, got.Listen)
+	}
+	if at := got.Source.Locate("routes[0].scopes[0]").String(); !strings.HasSuffix(at, "proxy.yaml:9:14") {
+		t.Errorf("scope located at %s", at)
+	}
+	if at := got.Source.Locate("routes[0].forward_token").String(); !strings.HasSuffix(at, "proxy.yaml:7:5") {
+		t.Errorf("an absent setting of a route located at %s", at)
+	}
+}
+
+// The tables below give the whole message, with FILE for the file's name.
+func TestServeProblems(t *testing.T) {
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"unknown at the top", "issuer:", "isuer:", `FILE:1:1: issuer: required
+FILE:2:1: unknown setting "isuer"; known here: version, issuer, listen, tls, database, keys, token_lifetime, signing_algorithm, ops, seed`},
+		{"unknown inside", "  path: certbound.db", "  path: certbound.db\n  dsn: x", `FILE:8:3: unknown setting "dsn" in database; known here: path`},
+		{"unknown in a list", "      file: kek", "      fil: kek", `FILE:11:7: keys.keks[0].file: required
+FILE:12:7: unknown setting "fil" in keys.keks[0]; known here: id, file`},
+		{"repeated", "database:", "issuer: https://b\ndatabase:", `FILE:6:1: mapping key "issuer" already defined at [2:1]`},
+		{"version missing", "version: 1\n", "", `FILE:1:1: version: required: write version: 1`},
+		{"version unknown", "version: 1", "version: 2", `FILE:1:10: version: 2 is not a version this certbound reads; it reads 1`},
+		{"version as text", "version: 1", `version: "1"`, `FILE:1:10: version: want a whole number, not negative, got a string`},
+		{"issuer with query", "https://as.example.com", "https://as.example.com?a", `FILE:2:9: issuer: "https://as.example.com?a" is not an https URL without user, query and fragment`},
+		{"issuer in plain http", "https://as", "http://as", `FILE:2:9: issuer: "http://as.example.com" is not an https URL without user, query and fragment`},
+		{"listen", "tls:", "listen: 8443\ntls:", `FILE:3:9: listen: want a text, got a number (quote it to make it a text)`},
+		{"listen without port", "tls:", "listen: localhost\ntls:", `FILE:3:9: listen: "localhost" is not host:port`},
+		{"nothing where a mapping belongs", "database:\n  path: certbound.db", "database:", `FILE:6:10: database: want a mapping of settings, got nothing`},
+		{"mapping where a list belongs", "    - id: k1\n      file: kek", "    id: k1", `FILE:11:5: keys.keks: want a list, got a mapping`},
+		{"active key unknown", "active: k1", "active: k2", `FILE:9:11: keys.active: "k2" is not the id of any of keys.keks`},
+		{"two keys of one id", "      file: kek", "      file: kek\n    - {id: k1, file: b}", `FILE:13:12: keys.keks[1].id: "k1" is the id of an earlier key`},
+		{"lifetime without unit", "tls:", "token_lifetime: 300\ntls:", `FILE:3:17: token_lifetime: want a text such as 30s, got a number (quote it to make it a text)`},
+		{"lifetime unreadable", "tls:", "token_lifetime: 5 minutes\ntls:", `FILE:3:17: token_lifetime: "5 minutes" is not a duration: write a number with its unit, such as 30s, 5m or 1h`},
+		{"lifetime too long", "tls:", "token_lifetime: 2h\ntls:", `FILE:3:17: token_lifetime: 2h0m0s is outside 1s … 1h in whole seconds`},
+		{"algorithm", "tls:", "signing_algorithm: HS256\ntls:", `FILE:3:20: signing_algorithm: "HS256" is not one of ES256, RS256`},
+		{"min_version", "  certificate:", "  min_version: \"1.1\"\n  certificate:", `FILE:4:16: tls.min_version: "1.1" is not one of 1.3, 1.2`},
+		{"anchors and aliases", "https://as.example.com", "&a https://as.example.com", `FILE:2:9: issuer: want a text, got a anchor, which certbound does not read: write the value out`},
+		{"two documents", "database:", "---\ndatabase:", `FILE:7:1: a second YAML document; a process has one`},
+		{"all at once", "tls:\n  certificate: server.pem", "wat: 1\ntls:\n  min_version: x", `FILE:3:1: unknown setting "wat"; known here: version, issuer, listen, tls, database, keys, token_lifetime, signing_algorithm, ops, seed
+FILE:4:1: tls.certificate: required
+FILE:5:16: tls.min_version: "x" is not one of 1.3, 1.2`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file := write(t, "serve.yaml", strings.Replace(serveYAML, tt.old, tt.new, 1))
+			_, _, err := config.LoadServe(file, nil)
+			checkError(t, file, err, tt.want)
+		})
+	}
+}
+
+func TestProxyProblems(t *testing.T) {
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"no CA for the issuer", "issuer_ca: ca.pem\n", "", `FILE:1:1: issuer_ca: required`},
+		{"no audience", "https://api.example.com", `""`, `FILE:5:11: audience: required`},
+		{"leeway too big", "audience:", "leeway: 31s\naudience:", `FILE:5:9: leeway: 31s is outside 0s … 30s in whole seconds`},
+		{"leeway negative", "audience:", "leeway: -1s\naudience:", `FILE:5:9: leeway: -1s is outside 0s … 30s in whole seconds`},
+		{"no routes", proxyYAML[strings.Index(proxyYAML, "routes:"):], "", `FILE:1:1: routes: required: without a route every request is answered 404`},
+		{"route without a path", "- path: /accounts", "- path: ''", `FILE:7:11: routes[0].path: required`},
+		{"upstream", "http://127.0.0.1:9000", "127.0.0.1:9000", `FILE:10:15: routes[0].upstream: "127.0.0.1:9000" is not an http or https URL without user, query and fragment`},
+		{"https upstream without roots", "http://127.0.0.1:9000", "https://127.0.0.1:9000", `FILE:10:15: routes[0].upstream: an https upstream needs upstream_ca: the system's roots are not used`},
+		{"forward_token as text", "    upstream:", "    forward_token: \"yes\"\n    upstream:", `FILE:10:20: routes[0].forward_token: want true or false, got a string`},
+		{"ops", "audience:", "ops: {listen: here}\naudience:", `FILE:5:15: ops.listen: "here" is not host:port`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file := write(t, "proxy.yaml", strings.Replace(proxyYAML, tt.old, tt.new, 1))
+			_, _, err := config.LoadProxy(file, nil)
+			checkError(t, file, err, tt.want)
+		})
+	}
+}
+
+func checkError(t *testing.T, file string, err error, want string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want\n%s", want)
+	}
+	if got := strings.ReplaceAll(err.Error(), file, "FILE"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestNotYAML(t *testing.T) {
+	for name, tt := range map[string]struct{ content, want string }{
+		"empty":      {"", "FILE:1:1: the file is empty"},
+		"comment":    {"# nothing\n", "FILE:1:1: the file is empty"},
+		"unclosed":   {"version: 1\ntls: {certificate: a\n", "FILE:2:6: could not find flow mapping end token '}'"},
+		"list":       {"- version\n", "FILE:1:1: want a mapping of settings, got a sequence"},
+		"tab indent": {"tls:\n\tkey: a\n", "FILE:2:1: found character '\t' that cannot start any token"},
+		"huge":       {strings.Repeat("#", 1<<20+1), "FILE:1:1: larger than 1048576 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := write(t, "serve.yaml", tt.content)
+			_, _, err := config.LoadServe(file, nil)
+			checkError(t, file, err, tt.want)
+		})
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "serve.yaml")
+	_, _, err := config.LoadServe(file, nil)
+	checkError(t, file, err, "FILE: no such file or directory")
+	_, err = config.Detect(file)
+	checkError(t, file, err, "FILE: no such file or directory")
+}
+
+func TestDetect(t *testing.T) {
+	for content, want := range map[string]config.Process{
+		serveYAML: config.ServeProcess,
+		proxyYAML: config.ProxyProcess,
+		"":        config.ServeProcess,
+	} {
+		if got, err := config.Detect(write(t, "c.yaml", content)); err != nil || got != want {
+			t.Errorf("Detect = %q, %v, want %q", got, err, want)
+		}
+	}
+}

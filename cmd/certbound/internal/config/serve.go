@@ -1,0 +1,126 @@
+package config
+
+import "time"
+
+// Serve is the configuration of `certbound serve`, the authorization server.
+type Serve struct {
+	// Version of this file's shape. Required, always 1.
+	Version int `yaml:"version" env:"-"`
+	// Issuer is the issuer identifier (RFC 8414 §2): an https URL without query
+	// or fragment. It is the iss of every token. Required.
+	Issuer string `yaml:"issuer" env:"ISSUER"`
+	// Listen is the host:port of the public endpoints. Default 127.0.0.1:8443.
+	Listen string `yaml:"listen" env:"LISTEN"`
+	// TLS of the public listener. Required.
+	TLS TLS `yaml:"tls" envPrefix:"TLS_"`
+	// Database holds every record. Required.
+	Database Database `yaml:"database" envPrefix:"DATABASE_"`
+	// Keys seal the signing keys in the database. Required.
+	Keys Keys `yaml:"keys" envPrefix:"KEYS_"`
+	// TokenLifetime is how long an access token is good for, unless its API says
+	// otherwise or the certificate ends sooner. Default 5m, at most 1h.
+	TokenLifetime Duration `yaml:"token_lifetime" env:"TOKEN_LIFETIME"`
+	// SigningAlgorithm of access tokens: ES256 (default) or RS256.
+	SigningAlgorithm string `yaml:"signing_algorithm" env:"SIGNING_ALGORITHM"`
+	// Ops is the listener of /livez and /readyz. Default: none.
+	Ops Ops `yaml:"ops" envPrefix:"OPS_"`
+	// Seed is a file (JSON or YAML) of partners, trust bundles, APIs and clients
+	// that are created at start when they do not exist yet. Default: none.
+	Seed Path `yaml:"seed" env:"SEED_FILE"`
+
+	Source *Source `yaml:"-" env:"-"` // where the settings were read
+}
+
+// TLS configures a listener.
+type TLS struct {
+	// Certificate is a PEM file: the server certificate, then its intermediates. Required.
+	Certificate Path `yaml:"certificate" env:"CERTIFICATE_FILE"`
+	// Key is a PEM file with the private key of the certificate. Required.
+	Key Path `yaml:"key" env:"KEY_FILE"`
+	// MinVersion is "1.3" (default) or "1.2", which allows ECDHE-AEAD suites only.
+	MinVersion string `yaml:"min_version" env:"MIN_VERSION"`
+}
+
+// Database says where the records are.
+type Database struct {
+	// Path of the SQLite file. It is created, readable by its owner only, when
+	// it does not exist. Required.
+	Path Path `yaml:"path" env:"PATH"`
+}
+
+// Keys are the key-encryption keys that seal signing keys at rest. To replace
+// one, add the new one, make it active, and keep the old one until no row is
+// sealed with it.
+type Keys struct {
+	// Active is the id of the key that seals new rows. Required.
+	Active string `yaml:"active" env:"ACTIVE"`
+	// KEKs are all keys that open rows. Required, at least the active one.
+	KEKs []KEK `yaml:"keks" envPrefix:"KEKS_"`
+}
+
+// KEK is one key-encryption key.
+type KEK struct {
+	// ID is the name rows remember the key by. Required.
+	ID string `yaml:"id" env:"ID"`
+	// File holds 32 random bytes in base64, readable by its owner only. Required.
+	File Path `yaml:"file" env:"FILE"`
+}
+
+// Ops configures the listener for probes. It is plain HTTP: keep it where only
+// your own systems reach it.
+type Ops struct {
+	// Listen is host:port; without a host it is 127.0.0.1. Default: no listener.
+	Listen string `yaml:"listen" env:"LISTEN"`
+}
+
+// Defaults of both processes.
+const (
+	DefaultTokenLifetime = 5 * time.Minute
+	MaxTokenLifetime     = time.Hour
+	DefaultLeeway        = 10 * time.Second
+	MaxLeeway            = 30 * time.Second
+)
+
+func defaultServe() *Serve {
+	return &Serve{
+		Listen:           "127.0.0.1:8443",
+		TokenLifetime:    Duration(DefaultTokenLifetime),
+		SigningAlgorithm: "ES256",
+		TLS:              TLS{MinVersion: "1.3"},
+	}
+}
+
+func (s *Serve) validate(c *checker) {
+	c.version(s.Version)
+	c.https("issuer", s.Issuer)
+	c.address("listen", s.Listen)
+	c.tls(s.TLS)
+	c.required("database.path", string(s.Database.Path))
+	s.Keys.validate(c)
+	if s.TokenLifetime <= 0 || s.TokenLifetime > Duration(MaxTokenLifetime) || s.TokenLifetime%Duration(time.Second) != 0 {
+		c.problem("token_lifetime", "%s is outside 1s … 1h in whole seconds", s.TokenLifetime)
+	}
+	c.oneOf("signing_algorithm", s.SigningAlgorithm, "ES256", "RS256")
+	c.opsAddress(s.Ops.Listen)
+}
+
+func (k *Keys) validate(c *checker) {
+	c.required("keys.active", k.Active)
+	if len(k.KEKs) == 0 {
+		c.problem("keys.keks", "required: at least one key-encryption key")
+		return
+	}
+	seen := map[string]bool{}
+	for i, kek := range k.KEKs {
+		at := index("keys.keks", i)
+		c.required(at+".id", kek.ID)
+		c.required(at+".file", string(kek.File))
+		if seen[kek.ID] && kek.ID != "" {
+			c.problem(at+".id", "%q is the id of an earlier key", kek.ID)
+		}
+		seen[kek.ID] = true
+	}
+	if k.Active != "" && !seen[k.Active] {
+		c.problem("keys.active", "%q is not the id of any of keys.keks", k.Active)
+	}
+}

@@ -1,0 +1,67 @@
+package dev
+
+import (
+	"os"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/config"
+)
+
+// describe fills in dev.json.
+func (s *Server) describe(l *listeners) {
+	issuer, proxy := origin(l.authz), origin(l.proxy)
+	upstreamURL := "http://" + l.upstream.Addr().String()
+	credentials := func(id string) Credentials {
+		return Credentials{ClientID: id, Cert: "pki/" + id + ".pem", Key: "pki/" + id + ".key"}
+	}
+	s.Info = Info{
+		Issuer: issuer, TokenEndpoint: issuer + "/oauth2/token", JWKSURI: issuer + "/.well-known/jwks.json",
+		Proxy: proxy, Ops: "http://" + l.ops.Addr().String(), Audience: proxy,
+		Upstream: Upstream{URL: upstreamURL, Hits: upstreamURL + "/hits"},
+		CA:       "pki/ca.pem",
+		RSClient: credentials(resourceServer.id),
+		Routes:   []Route{{"GET", "/accounts", []string{readScope}}, {"POST", "/accounts", []string{writeScope}}},
+		PID:      os.Getpid(),
+		dir:      s.options.Dir,
+	}
+	for _, name := range []string{partnersBundle, globexBundle} {
+		s.Info.TrustBundles = append(s.Info.TrustBundles, Bundle{name, "pki/" + name + ".pem", "pki/" + name + ".key"})
+	}
+	for _, spec := range specs {
+		c := Client{
+			ClientID: spec.id, Partner: spec.partner, Method: "self_signed_tls_client_auth", TrustBundle: spec.bundle,
+			Cert: credentials(spec.id).Cert, Key: credentials(spec.id).Key, Scopes: spec.scopes,
+		}
+		if spec.match != "" {
+			c.Method, c.Match = "tls_client_auth", map[string]string{spec.match: spec.value}
+		}
+		s.Info.Clients = append(s.Info.Clients, c)
+	}
+}
+
+// configs are what serve.yaml and proxy.yaml would say.
+func (s *Server) configs(l *listeners) (*config.Serve, *config.Proxy) {
+	tls := config.TLS{
+		Certificate: config.Path(s.file("pki/server.pem")), Key: config.Path(s.file("pki/server.key")), MinVersion: "1.3",
+	}
+	lifetime := s.options.TokenLifetime
+	if lifetime == 0 {
+		lifetime = config.DefaultTokenLifetime
+	}
+	serve := &config.Serve{
+		Version: 1, Issuer: s.Info.Issuer, Listen: l.authz.Addr().String(), TLS: tls,
+		Database:      config.Database{Path: config.Path(s.file("certbound.db"))},
+		Keys:          config.Keys{Active: "dev", KEKs: []config.KEK{{ID: "dev", File: config.Path(s.file("kek"))}}},
+		TokenLifetime: config.Duration(lifetime), SigningAlgorithm: signingAlgorithm(s.options.SigningKey),
+		Seed: config.Path(s.options.Seed),
+	}
+	proxy := &config.Proxy{
+		Version: 1, Listen: l.proxy.Addr().String(), TLS: tls, Issuer: s.Info.Issuer,
+		IssuerCA: config.Path(s.file(s.Info.CA)), Audience: s.Info.Audience, Leeway: config.Duration(s.options.Leeway),
+	}
+	for _, r := range s.Info.Routes {
+		proxy.Routes = append(proxy.Routes, config.Route{
+			Path: r.Path, Methods: []string{r.Method}, Scopes: r.Scopes, Upstream: s.Info.Upstream.URL,
+		})
+	}
+	return serve, proxy
+}

@@ -1,0 +1,47 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/process"
+)
+
+// listeners are opened before anything else is made, because the issuer and the
+// audience carry their ports.
+type listeners struct{ authz, proxy, ops, upstream net.Listener }
+
+func (s *Server) listen(ctx context.Context) (*listeners, error) {
+	var l listeners
+	for _, one := range []struct {
+		flag, address string
+		into          *net.Listener
+	}{
+		{"--authz-addr", s.options.AuthzAddr, &l.authz},
+		{"--proxy-addr", s.options.ProxyAddr, &l.proxy},
+		{"--ops-addr", s.options.OpsAddr, &l.ops},
+		{"", "127.0.0.1:0", &l.upstream},
+	} {
+		address, err := loopback(one.flag, one.address)
+		if err != nil {
+			return nil, err
+		}
+		listener, err := process.Listen(ctx, address)
+		if err != nil {
+			return nil, fmt.Errorf("dev: %s: %w (port 0 picks a free one)", one.flag, err)
+		}
+		s.cleanups = append(s.cleanups, func() error { return ignoreClosed(listener.Close()) })
+		*one.into = listener
+	}
+	return &l, nil
+}
+
+// ignoreClosed: a listener that was served has been closed by its server.
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

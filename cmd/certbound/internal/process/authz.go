@@ -1,0 +1,162 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/certbound/certbound/authz"
+	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/cmd/certbound/internal/config"
+	"github.com/certbound/certbound/cmd/certbound/internal/ops"
+	"github.com/certbound/certbound/keys"
+	"github.com/certbound/certbound/keys/servertls"
+	"github.com/certbound/certbound/storage"
+	"github.com/certbound/certbound/storage/sqlite"
+)
+
+// Options is what a process gets besides its configuration.
+type Options struct {
+	Logger *slog.Logger
+	Clock  func() time.Time // nil means time.Now
+
+	// SigningKey, when set, signs access tokens instead of a key from the
+	// database. Whoever holds it can forge: for `dev` only.
+	SigningKey *jose.JSONWebKey
+	// Registration, when set, is applied to the store before the seed file.
+	Registration *admin.Registration
+}
+
+func (o *Options) clock() func() time.Time {
+	if o.Clock == nil {
+		return time.Now
+	}
+	return o.Clock
+}
+
+// Authz is an authorization server that is ready to be served.
+type Authz struct {
+	Server *http.Server
+	Checks []ops.Check
+	store  storage.Store
+}
+
+// inputs is what the configuration names, opened and checked.
+type inputs struct {
+	listener *servertls.Listener
+	sealer   *keys.Sealer
+	seed     *admin.Registration
+}
+
+// CheckAuthz opens every file but the database, and reports all that is wrong.
+func CheckAuthz(c *config.Serve, logger *slog.Logger) error {
+	_, err := openInputs(c, logger)
+	return err
+}
+
+func openInputs(c *config.Serve, logger *slog.Logger) (*inputs, error) {
+	listener, tlsErr := newTLS(c.Source, c.TLS, logger)
+	sealer, sealerErr := newSealer(c)
+	seed, seedErr := readSeed(c)
+	return &inputs{listener, sealer, seed}, errors.Join(tlsErr, sealerErr, seedErr)
+}
+
+// NewAuthz opens everything an authorization server needs.
+func NewAuthz(ctx context.Context, c *config.Serve, o Options) (*Authz, error) {
+	in, err := openInputs(c, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlite.Open(ctx, string(c.Database.Path), sqlite.Options{})
+	if err != nil {
+		return nil, c.Source.Problem("database.path", err)
+	}
+	a := &Authz{store: store}
+	if err := a.assemble(ctx, c, o, in); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return a, nil
+}
+
+func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *inputs) error {
+	if o.Registration != nil {
+		if err := o.Registration.Apply(ctx, a.store, o.clock()()); err != nil {
+			return err
+		}
+	}
+	if err := in.seed.Apply(ctx, a.store, o.clock()()); err != nil {
+		return c.Source.Problem("seed", err)
+	}
+	ring, err := keys.Open(ctx, keys.Config{
+		Store: authz.KeyStore(a.store), Sealer: in.sealer, Clock: o.clock(),
+		Algorithm: c.SigningAlgorithm, Purpose: "access_token", Import: o.SigningKey,
+	})
+	if err != nil {
+		return c.Source.Problem("keys", err)
+	}
+	server, err := authz.New(ctx, authz.Config{
+		Issuer: c.Issuer, Store: a.store, Keys: ring,
+		TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(),
+	})
+	if err != nil {
+		return fmt.Errorf("starting the authorization server: %w", err)
+	}
+	a.Server = servertls.HTTPServer(server.Public(), in.listener.TLSConfig(), o.Logger)
+	a.Checks = []ops.Check{{Name: "database", Probe: server.Ready}}
+	return nil
+}
+
+// Close releases the database. Call it after the listeners are drained.
+func (a *Authz) Close() error { return a.store.Close() }
+
+// newTLS loads a listener's certificate; what is wrong with it is placed at the
+// tls settings.
+func newTLS(source *config.Source, t config.TLS, logger *slog.Logger) (*servertls.Listener, error) {
+	listener, err := servertls.New(servertls.Config{
+		CertificateFile: string(t.Certificate), KeyFile: string(t.Key), MinVersion: t.MinVersion, Logger: logger,
+	})
+	return listener, source.Problem("tls.certificate", err)
+}
+
+// newSealer reads every key-encryption key. One that cannot be read stops the
+// start: rows it sealed would be lost silently.
+func newSealer(c *config.Serve) (*keys.Sealer, error) {
+	var active keys.KEK
+	var older []keys.KEK
+	for i, kek := range c.Keys.KEKs {
+		key, err := keys.ReadKEKFile(string(kek.File))
+		if err != nil {
+			return nil, c.Source.Problem(fmt.Sprintf("keys.keks[%d].file", i), err)
+		}
+		loaded := keys.KEK{ID: kek.ID, Key: key}
+		if kek.ID == c.Keys.Active {
+			active = loaded
+			continue
+		}
+		older = append(older, loaded)
+	}
+	sealer, err := keys.NewSealer(active, older...)
+	return sealer, c.Source.Problem("keys", err)
+}
+
+// readSeed reads the seed file; without one it is empty.
+func readSeed(c *config.Serve) (*admin.Registration, error) {
+	if c.Seed == "" {
+		return &admin.Registration{}, nil
+	}
+	data, err := os.ReadFile(string(c.Seed))
+	if err != nil {
+		return nil, c.Source.Problem("seed", err)
+	}
+	seed, err := admin.Decode(data)
+	if err != nil {
+		return nil, c.Source.Problem("seed", fmt.Errorf("%s: %w", c.Seed, err))
+	}
+	return seed, nil
+}

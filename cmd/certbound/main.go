@@ -1,0 +1,90 @@
+// Command certbound issues certificate-bound access tokens (RFC 8705) and makes
+// the binding count in front of an API. See `certbound help`.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The first signal drains; after it, another one kills as usual.
+	context.AfterFunc(ctx, stop)
+	m := &Main{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr}
+	code := m.Run(ctx)
+	stop()
+	os.Exit(code)
+}
+
+// Main is the program with everything it touches injected, so that tests run it
+// whole.
+type Main struct {
+	Args           []string // without the program's name
+	Environ        []string // "NAME=value"
+	Stdout, Stderr io.Writer
+}
+
+// Run parses the arguments, runs one command until it ends or ctx does, and
+// returns the exit code.
+func (m *Main) Run(ctx context.Context) int {
+	root := m.command()
+	root.SetArgs(m.Args)
+	root.SetOut(m.Stdout)
+	root.SetErr(m.Stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		_, _ = fmt.Fprintf(m.Stderr, "certbound: %v\n", err) // nowhere else to say it
+	}
+	return cli.Code(err)
+}
+
+func (m *Main) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "certbound",
+		Short: "Access tokens that work in one pair of hands: OAuth 2.0 with mutual TLS (RFC 8705)",
+		Long: `certbound is an authorization server whose tokens are bound to the client's
+certificate, and a proxy that refuses them in every other hand.
+
+Start with "certbound demo" or "certbound dev".
+
+Exit codes: 0 fine, 1 usage or local error, 2 the server refused or could not be
+reached, 3 a check failed.`,
+		SilenceErrors: true, // Run prints them, once
+		SilenceUsage:  true,
+	}
+	root.AddCommand(
+		m.devCommand(), m.demoCommand(), m.serveCommand(), m.proxyCommand(),
+		m.tokenCommand(), m.configCommand(), m.versionCommand(),
+	)
+	return root
+}
+
+// group makes a command that only holds others. Without one it shows its help;
+// a word that is none of them is an error, which cobra sees to at the root only.
+func group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+// logger writes what happens as JSON lines to stderr.
+func (m *Main) logger() *slog.Logger { return slog.New(slog.NewJSONHandler(m.Stderr, nil)) }
+
+// warnUnused says which CERTBOUND_ variables did nothing: mostly a misspelling.
+func warnUnused(ctx context.Context, logger *slog.Logger, names []string) {
+	for _, name := range names {
+		logger.LogAttrs(ctx, slog.LevelWarn, "environment_variable_ignored", slog.String("name", name))
+	}
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/config"
+	"github.com/certbound/certbound/cmd/certbound/internal/ops"
+	"github.com/certbound/certbound/cmd/certbound/internal/process"
+)
+
+func (m *Main) proxyCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "proxy --config FILE",
+		Short: "Run the resource-server proxy in front of an API",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return m.proxy(cmd.Context(), file) },
+	}
+	configFlag(cmd, &file)
+	return cmd
+}
+
+func (m *Main) proxy(ctx context.Context, file string) error {
+	logger := m.logger()
+	c, loaded, err := config.LoadProxy(file, m.Environ)
+	if err != nil {
+		return err
+	}
+	warnUnused(ctx, logger, loaded.Unused)
+	proxy, err := process.NewProxy(c, process.Options{Logger: logger})
+	if err != nil {
+		return err
+	}
+	group := &process.Group{Logger: logger}
+	defer group.Close()
+	if err := group.Listen(ctx, "proxy", c.Listen, proxy.Server); err != nil {
+		return c.Source.Problem("listen", err)
+	}
+	if c.Ops.Listen != "" {
+		// Nothing to check: without the issuer's keys the proxy still refuses
+		// what it must, and taking every proxy out of service because the
+		// authorization server is away would only make the outage larger.
+		probes := process.PlainServer(ops.Handler(), logger)
+		if err := group.Listen(ctx, "ops", ops.Address(c.Ops.Listen), probes); err != nil {
+			return c.Source.Problem("ops.listen", err)
+		}
+	}
+	return group.Run(ctx)
+}

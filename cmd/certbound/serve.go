@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/config"
+	"github.com/certbound/certbound/cmd/certbound/internal/ops"
+	"github.com/certbound/certbound/cmd/certbound/internal/process"
+)
+
+func (m *Main) serveCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "serve --config FILE",
+		Short: "Run the authorization server",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return m.serve(cmd.Context(), file) },
+	}
+	configFlag(cmd, &file)
+	return cmd
+}
+
+// configFlag adds the required --config.
+func configFlag(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "config", "", "configuration file (YAML)")
+	must(cmd.MarkFlagRequired("config"))
+	must(cmd.MarkFlagFilename("config", "yaml", "yml"))
+}
+
+// must stops the program over a fault of its own command tree.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func (m *Main) serve(ctx context.Context, file string) (err error) {
+	logger := m.logger()
+	c, loaded, err := config.LoadServe(file, m.Environ)
+	if err != nil {
+		return err
+	}
+	warnUnused(ctx, logger, loaded.Unused)
+	authz, err := process.NewAuthz(ctx, c, process.Options{Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, authz.Close()) }()
+	group := &process.Group{Logger: logger}
+	defer group.Close()
+	if err := group.Listen(ctx, "authz", c.Listen, authz.Server); err != nil {
+		return c.Source.Problem("listen", err)
+	}
+	if c.Ops.Listen != "" {
+		probes := process.PlainServer(ops.Handler(authz.Checks...), logger)
+		if err := group.Listen(ctx, "ops", ops.Address(c.Ops.Listen), probes); err != nil {
+			return c.Source.Problem("ops.listen", err)
+		}
+	}
+	return group.Run(ctx)
+}

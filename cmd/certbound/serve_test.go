@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/certbound/certbound/keys/keystest"
+)
+
+// running is a Main on a goroutine of its own.
+type running struct {
+	stop  context.CancelFunc
+	ended chan int
+	lines chan map[string]any // its log
+}
+
+func start(t *testing.T, environ []string, args ...string) *running {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	logRead, logWrite := io.Pipe()
+	r := &running{stop: stop, ended: make(chan int, 1), lines: make(chan map[string]any, 1000)}
+	go func() {
+		defer close(r.lines)
+		for dec := json.NewDecoder(logRead); ; {
+			line := map[string]any{}
+			if dec.Decode(&line) != nil {
+				_, _ = io.Copy(io.Discard, logRead) // whatever is not JSON must not block the program
+				return
+			}
+			r.lines <- line
+		}
+	}()
+	go func() {
+		m := &Main{Args: args, Environ: environ, Stdout: io.Discard, Stderr: logWrite}
+		r.ended <- m.Run(ctx)
+		_ = logWrite.Close()
+	}()
+	t.Cleanup(func() {
+		stop()
+		if code := <-r.ended; code != 0 {
+			t.Errorf("%s ended with %d, want 0 after a stop", args[0], code)
+		}
+	})
+	return r
+}
+
+// address waits until a listener is up and returns its address.
+func (r *running) address(t *testing.T, listener string) string {
+	t.Helper()
+	for line := range r.lines {
+		if line["msg"] == "listening" && line["listener"] == listener {
+			return line["address"].(string)
+		}
+	}
+	t.Fatalf("it ended before it listened as %s", listener)
+	return ""
+}
+
+// freePort finds a port for an issuer, whose name has to be known beforehand.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// TestServeAndProxy runs both processes from their files, as an operator would:
+// a seed, an environment override, the ops listeners, a token, a call.
+func TestServeAndProxy(t *testing.T) {
+	dir := t.TempDir()
+	servers, partners := keystest.NewCA(t, "servers"), keystest.NewCA(t, "partners")
+	servers.Server(t, keystest.DNS("localhost"), keystest.IP("127.0.0.1")).WriteFiles(t, dir, "server")
+	client := partners.Client(t, keystest.DNS("billing.acme.test"))
+	cert, key := client.WriteFiles(t, dir, "client")
+	caFile := servers.WriteFile(t, dir, "ca")
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "hello "+r.Header.Get("X-Certbound-Client"))
+	}))
+	defer upstream.Close()
+	port := freePort(t)
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	write("kek", base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n")
+	write("seed.yaml", fmt.Sprintf(`
+partners: [{id: acme, name: Acme}]
+trust_bundles: [{name: partners, anchors: %q}]
+apis: [{id: accounts, audience: "https://api.test", scopes: ["accounts:read"]}]
+clients:
+  - {client_id: billing, partner_id: acme, token_endpoint_auth_method: tls_client_auth,
+     tls_client_auth_san_dns: billing.acme.test, trust_bundle: partners, scope: "accounts:read"}
+`, partners.CertPEM()))
+	serveFile := write("serve.yaml", fmt.Sprintf(`
+version: 1
+issuer: https://localhost:%d
+listen: 127.0.0.1:1
+tls: {certificate: server.pem, key: server.key}
+database: {path: certbound.db}
+keys: {active: k1, keks: [{id: k1, file: kek}]}
+token_lifetime: 60s
+ops: {listen: ":0"}
+seed: seed.yaml
+`, port))
+	proxyFile := write("proxy.yaml", fmt.Sprintf(`
+version: 1
+listen: 127.0.0.1:0
+tls: {certificate: server.pem, key: server.key}
+issuer: https://localhost:%d
+issuer_ca: %s
+audience: https://api.test
+leeway: 0s
+ops: {listen: "127.0.0.1:0"}
+routes:
+  - {path: /accounts, methods: [GET], scopes: ["accounts:read"], upstream: %q}
+`, port, filepath.Base(caFile), upstream.URL))
+
+	authz := start(t, []string{fmt.Sprintf("CERTBOUND_LISTEN=127.0.0.1:%d", port)}, "serve", "--config", serveFile)
+	authz.address(t, "authz")
+	authzOps := authz.address(t, "ops")
+	proxy := start(t, nil, "proxy", "--config", proxyFile)
+	proxyAddress := proxy.address(t, "proxy")
+	proxyOps := proxy.address(t, "ops")
+
+	for _, address := range []string{authzOps, proxyOps} {
+		if status, body := get(t, http.DefaultClient, "http://"+address+"/readyz?verbose", ""); status != 200 || !strings.HasSuffix(body, "ok\n") {
+			t.Errorf("%s is not ready: %d %q", address, status, body)
+		}
+	}
+	var stdout, stderr strings.Builder
+	m := &Main{Stdout: &stdout, Stderr: &stderr, Args: []string{
+		"token", "--issuer", fmt.Sprintf("https://localhost:%d", port), "--client-id", "billing",
+		"--cert", cert, "--key", key, "--ca", caFile, "--resource", "https://api.test",
+	}}
+	if code := m.Run(t.Context()); code != 0 {
+		t.Fatalf("token ended with %d: %s", code, stderr.String())
+	}
+	caller := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		RootCAs: servers.Pool(), Certificates: []tls.Certificate{client.TLS()}, MinVersion: tls.VersionTLS13,
+	}}}
+	defer caller.CloseIdleConnections()
+	status, body := get(t, caller, "https://"+proxyAddress+"/accounts", strings.TrimSpace(stdout.String()))
+	if status != 200 || body != "hello billing" {
+		t.Errorf("the call got %d %q", status, body)
+	}
+}
+
+func get(t *testing.T, client *http.Client, address, token string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
