@@ -9,18 +9,17 @@ import (
 	"github.com/certbound/certbound/storage"
 )
 
-// NewBundle makes a trust bundle of its record. The self-check is that of the
-// day it was stored: an anchor that has expired since must not keep the server
-// from starting; path validation refuses what hangs on it.
-func NewBundle(record storage.TrustBundle) (*trust.Bundle, error) {
-	return trust.New(trust.Spec{
+// loadBundle makes a trust bundle of its record, which passed trust.New when it
+// was registered.
+func loadBundle(record storage.TrustBundle) (*trust.Bundle, error) {
+	return trust.Load(trust.Spec{
 		Name: record.Name, Version: record.Version,
 		Anchors:          []byte(record.AnchorsPEM),
 		Intermediates:    []byte(record.IntermediatesPEM),
 		Issuers:          []byte(record.IssuersPEM),
 		MaxDepth:         record.MaxDepth,
 		AllowPublicRoots: record.AllowPublicRoots,
-	}, record.CreatedAt)
+	})
 }
 
 // KeyStore lets package keys keep its signing keys in the store.

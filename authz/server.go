@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/certbound/certbound/authz/clientauth"
@@ -31,8 +30,7 @@ type Config struct {
 // Server is one authorization server.
 type Server struct {
 	store  storage.Store
-	clock  func() time.Time
-	trust  atomic.Pointer[trust.Set]
+	trust  *trust.Set
 	public http.Handler
 }
 
@@ -48,7 +46,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	s := &Server{store: c.Store, clock: c.Clock}
+	s := &Server{store: c.Store, trust: trust.NewSet(nil, nil)}
 	if err := s.ReloadTrust(ctx); err != nil {
 		return nil, err
 	}
@@ -64,7 +62,7 @@ func (s *Server) wire(c Config) error {
 		return err
 	}
 	authenticator, err := clientauth.New(clientauth.Config{
-		Records: c.Store, Trust: s.trust.Load, Clock: c.Clock, Realm: "certbound",
+		Records: c.Store, Trust: s.trust, Clock: c.Clock, Realm: "certbound",
 	})
 	if err != nil {
 		return err
@@ -100,7 +98,7 @@ func (s *Server) ReloadTrust(ctx context.Context) error {
 	}
 	var active, retired []*trust.Bundle
 	for _, record := range records {
-		bundle, err := NewBundle(record)
+		bundle, err := loadBundle(record)
 		if err != nil {
 			return fmt.Errorf("authz: trust bundle %s@%d: %w", record.Name, record.Version, err)
 		}
@@ -110,6 +108,6 @@ func (s *Server) ReloadTrust(ctx context.Context) error {
 			retired = append(retired, bundle)
 		}
 	}
-	s.trust.Store(trust.NewSet(active, retired))
+	s.trust.Replace(active, retired)
 	return nil
 }

@@ -23,11 +23,9 @@ type Records interface {
 // Config holds the dependencies of an Authenticator; all are required.
 type Config struct {
 	Records Records
-	// Trust returns the bundles in force. It is asked on every request, so that
-	// a reload takes effect on open connections.
-	Trust func() *trust.Set
-	Clock func() time.Time
-	Realm string // named in the challenge when the Authorization header was used
+	Trust   *trust.Set // asked on every request: a reload takes effect on open connections
+	Clock   func() time.Time
+	Realm   string // named in the challenge when the Authorization header was used
 }
 
 // Authenticator authenticates clients by the certificate of the connection.

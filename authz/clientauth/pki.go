@@ -14,8 +14,7 @@ import (
 // this client is pinned to, then the one registered subject value, which only
 // the end-entity certificate can satisfy.
 func (a *Authenticator) verifyPKI(client storage.Client, peer *peercert.Peer, evidence *decision.Evidence) *oauth.Error {
-	set := a.Trust()
-	bundle, ok := set.Get(client.TrustBundle)
+	bundle, ok := a.Trust.Get(client.TrustBundle)
 	if !ok {
 		return oauth.Refuse(decision.CertificateUntrusted, "the client's trust bundle is not active")
 	}
@@ -26,7 +25,7 @@ func (a *Authenticator) verifyPKI(client storage.Client, peer *peercert.Peer, ev
 		reason := pathReason(err)
 		// Only a version of the client's own bundle counts: what other bundles
 		// once accepted says nothing about this client.
-		if set.AcceptedByRetired(client.TrustBundle, peer.Leaf, peer.Intermediates, now) {
+		if a.Trust.AcceptedByRetired(client.TrustBundle, peer.Leaf, peer.Intermediates, now) {
 			reason = decision.RetiredBundle
 		}
 		return oauth.RefuseFor(reason, err)
