@@ -198,7 +198,9 @@ func FuzzOpenEnvelope(f *testing.F) {
 	f.Add(sealed)
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0})
 	f.Fuzz(func(t *testing.T, envelope []byte) {
-		if secret, err := s.open("k1", envelope, at); err == nil && !bytes.Equal(envelope, sealed) {
+		// Fuzzing runs in several processes, each of which sealed an envelope; what
+		// opens at all must be one of those.
+		if secret, err := s.open("k1", envelope, at); err == nil && string(secret) != "secret" {
 			t.Errorf("a forged envelope opens as %q", secret)
 		}
 	})

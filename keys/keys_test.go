@@ -116,17 +116,22 @@ func secrets(t testing.TB, s *Sealer, r *Record) map[string][]byte {
 }
 
 // verify checks a compact JWS against a published set, as a resource server does.
-func verify(t testing.TB, compact string, jwks []byte) (payload []byte, header jose.Header) {
+func verify(t testing.TB, compact string, jwks []byte) []byte {
 	t.Helper()
-	jws, err := jose.ParseSigned(compact, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
+	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
 	if err != nil {
 		t.Fatal(err)
 	}
-	payload, err = jws.Verify(parseSet(t, jwks).Key(jws.Signatures[0].Header.KeyID)[0])
+	set := parseSet(t, jwks)
+	found := set.Key(jws.Signatures[0].Header.KeyID)
+	if len(found) != 1 {
+		t.Fatalf("%d keys are published under the kid of the token", len(found))
+	}
+	payload, err := jws.Verify(found[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	return payload, jws.Signatures[0].Header
+	return payload
 }
 
 // mustKey generates a key of the algorithm.

@@ -37,7 +37,7 @@ func TestSign(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			payload, _ := verify(t, compact, r.PublicJWKS())
+			payload := verify(t, compact, r.PublicJWKS())
 			if string(payload) != `{"iss":"us"}` {
 				t.Errorf("payload %s", payload)
 			}

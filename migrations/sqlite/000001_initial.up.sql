@@ -209,8 +209,9 @@ CREATE TABLE audit_streams (
 -- partner_id, client_id and thumbprint refer to nothing: an event outlives its
 -- subject, and a refusal may name one that never was. The stream is a small
 -- integer and the request id 16 raw bytes, because each index entry repeats them.
--- A rowid table, although the key is a pair: appending rows of this size to a
--- WITHOUT ROWID tree splits pages the slow way and leaves them two thirds full.
+-- A rowid table, although the key is a pair: measured, WITHOUT ROWID is neither
+-- faster nor smaller at 400 bytes a row, and rows above a quarter of a page would
+-- go to overflow pages there.
 CREATE TABLE audit_events (
     stream_id  INTEGER NOT NULL REFERENCES audit_streams (id),
     seq        INTEGER NOT NULL CHECK (seq >= 1),

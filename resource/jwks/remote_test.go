@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -142,37 +141,35 @@ func TestRemoteKeepsLastGoodKeys(t *testing.T) {
 	expect(t, r, "k1", "found")
 }
 
-// settleBehind lets a fetch that nobody waits for end.
-func settleBehind(t *testing.T, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatal("the fetch behind the requests never ended")
-		}
-	}
-}
-
+// TestRemoteKnownKeysDoNotWaitForASickIssuer: when an attempt has failed, later
+// ones run behind the requests whose key is known.
 func TestRemoteKnownKeysDoNotWaitForASickIssuer(t *testing.T) {
-	i := newIssuer()
-	i.publish(t, "k1")
-	r := i.remote(t)
-	expect(t, r, "k1", "found")
-	i.change(func() { i.down = true })
-	i.pass(time.Hour)
-	expect(t, r, "k1", "found") // the first attempt is waited for, and fails
-	gate := make(chan struct{})
-	i.change(func() { i.down, i.gate = false, gate })
-	i.pass(11 * time.Second)
-	expect(t, r, "k1", "found") // returns although the fetch hangs at the gate
-	close(gate)
-	i.publish(t, "k1", "k2")
-	before := i.fetches()
-	settleBehind(t, func() bool {
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer()
+		i.publish(t, "k1")
+		r := i.remote(t)
+		expect(t, r, "k1", "found")
+		i.change(func() { i.down = true })
+		i.pass(time.Hour)
+		expect(t, r, "k1", "found") // the first attempt is waited for, and fails
+		gate := make(chan struct{})
+		i.change(func() { i.down, i.gate = false, gate })
 		i.pass(11 * time.Second)
-		_, err := r.Keys(context.Background(), "k2")
-		return err == nil && i.fetches() > before
+		start := time.Now() // of the bubble: it moves only while everybody waits
+		expect(t, r, "k1", "found")
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("waited %v for a fetch that hangs", waited)
+		}
+		i.publish(t, "k1", "k2")
+		synctest.Wait()
+		close(gate)
+		synctest.Wait()
+		if i.fetches() != 2 {
+			t.Errorf("%d fetches", i.fetches())
+		}
+		i.pass(11 * time.Second)
+		expect(t, r, "k2", "found")
 	})
-	expect(t, r, "k2", "found")
 }
 
 func TestRemoteUnavailable(t *testing.T) {

@@ -46,6 +46,7 @@ type world struct {
 	server        *httptest.Server
 	log           *logBuffer
 	verifier      *resource.Verifier
+	running       sync.WaitGroup // handlers; the server does not wait for those of HTTP/2
 	acmeThumb     string
 }
 
@@ -92,7 +93,11 @@ func newWorld(t testing.TB, change ...func(*world, *proxy.Config, *httptest.Serv
 	}
 	p, err := proxy.New(c)
 	must(t, err)
-	w.server.Config.Handler = p
+	w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.running.Add(1)
+		defer w.running.Done()
+		p.ServeHTTP(rw, r)
+	})
 	w.server.TLS = &tls.Config{
 		Certificates: []tls.Certificate{w.ca.Server(t).TLS()},
 		ClientAuth:   tls.RequestClientCert, MinVersion: tls.VersionTLS13, SessionTicketsDisabled: true,

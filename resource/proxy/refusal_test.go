@@ -153,7 +153,10 @@ func TestBodyTooLargeIsRefusedBeforehand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *world, c *proxy.Config, _ *httptest.Server) { c.MaxBodyBytes = 4 })
 	const head = "POST /accounts HTTP/1.1\nHost: localhost\nAuthorization: Bearer {token}\n"
-	w.expectRefusal(t, w.send(t, w.acme, head+"Content-Length: 5\n\n12345"), 413, "request_too_large")
+	line := w.expectRefusal(t, w.send(t, w.acme, head+"Content-Length: 5\n\n12345"), 413, "request_too_large")
+	if line["detail"] != "the announced length is over the configured bound" {
+		t.Errorf("refused too late: %v", line)
+	}
 	a := w.send(t, w.acme, head+"Content-Length: 4\n\n1234")
 	if a.StatusCode != 200 || w.hits.Load() != 1 {
 		t.Errorf("a body of the largest size got %d", a.StatusCode)

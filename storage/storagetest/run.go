@@ -54,7 +54,7 @@ func checkRefused(t *testing.T, s storage.Store, cases []refused) {
 				t.Fatalf("got error %v, want %v", err, c.want)
 			}
 			var conflict *storage.ConflictError
-			if c.want == storage.ErrConflict && (!errors.As(err, &conflict) || conflict.Rule == "") {
+			if errors.Is(c.want, storage.ErrConflict) && (!errors.As(err, &conflict) || conflict.Rule == "") {
 				t.Errorf("the conflict names no rule: %#v", err)
 			}
 		})

@@ -36,7 +36,7 @@ func testUpdate(t *testing.T, s storage.Store) {
 			}
 			return errOwn
 		})
-		if err != errOwn { // not errors.Is: nothing may be wrapped around it
+		if err != errOwn { //nolint:errorlint // nothing may be wrapped around it
 			t.Errorf("got error %v, want the closure's own", err)
 		}
 		_, err = s.Partner(ctx, "globex")
