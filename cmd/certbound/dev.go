@@ -41,7 +41,7 @@ and prints curl commands to try. While it runs, DIR/dev.json describes it.`,
 	flags.DurationVar(&f.options.TokenLifetime, "token-lifetime", config.DefaultTokenLifetime, "lifetime of access tokens, at most 1h")
 	flags.DurationVar(&f.options.Leeway, "leeway", config.DefaultLeeway, "the proxy's tolerance for iat and nbf, at most 30s")
 	flags.StringVar(&f.options.Seed, "seed", "", "file of further partners, trust bundles, APIs and clients (YAML or JSON)")
-	flags.StringVar(&f.signingKey, "signing-key", "", "private JWK, or a file with one, to sign tokens with; who has it can forge")
+	flags.StringVar(&f.signingKey, "signing-key", "", "private JWK, or a file with one, that signs tokens from the directory's first start on; who has it can forge")
 	return cmd
 }
 

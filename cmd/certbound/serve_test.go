@@ -12,8 +12,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/certbound/certbound/keys/keystest"
 )
@@ -139,27 +141,59 @@ routes:
 	proxyAddress := proxy.address(t, "proxy")
 	proxyOps := proxy.address(t, "ops")
 
+	prober := &http.Client{Timeout: 10 * time.Second}
 	for _, address := range []string{authzOps, proxyOps} {
-		if status, body := get(t, http.DefaultClient, "http://"+address+"/readyz?verbose", ""); status != 200 || !strings.HasSuffix(body, "ok\n") {
+		if status, body := get(t, prober, "http://"+address+"/readyz?verbose", ""); status != 200 || !strings.HasSuffix(body, "ok\n") {
 			t.Errorf("%s is not ready: %d %q", address, status, body)
 		}
 	}
-	var stdout, stderr strings.Builder
-	m := &Main{Stdout: &stdout, Stderr: &stderr, Args: []string{
-		"token", "--issuer", fmt.Sprintf("https://localhost:%d", port), "--client-id", "billing",
-		"--cert", cert, "--key", key, "--ca", caFile, "--resource", "https://api.test",
-	}}
-	if code := m.Run(t.Context()); code != 0 {
-		t.Fatalf("token ended with %d: %s", code, stderr.String())
+	issuer := fmt.Sprintf("https://localhost:%d", port)
+	ask := func(more ...string) (int, string, string) {
+		return once(t, append([]string{"token", "--client-id", "billing", "--cert", cert, "--key", key, "--ca", caFile}, more...)...)
+	}
+	code, token, messages := ask("--issuer", issuer, "--resource", "https://api.test")
+	if code != 0 || messages != "" {
+		t.Fatalf("token ended with %d: %s", code, messages)
+	}
+	code, answer, messages := ask("--token-endpoint", issuer+"/oauth2/token", "-o", "json")
+	if code != 0 || messages != "" || !strings.Contains(answer, `"expires_in": 60,`) {
+		t.Errorf("token -o json ended with %d: %s%s", code, answer, messages)
+	}
+	refusal := regexp.MustCompile(`^certbound: token: refused with status 400
+  error        invalid_scope
+  description  a requested scope is .*
+  reason       scope_not_granted
+  request_id   [0-9a-f]{32}
+$`)
+	if code, out, messages := ask("--issuer", issuer, "--scope", "accounts:read accounts:all"); code != 2 || out != "" || !refusal.MatchString(messages) {
+		t.Errorf("a scope not granted: %d %q\n%s", code, out, messages)
+	}
+	if code, out, messages := ask("--issuer", fmt.Sprintf("https://localhost:%d", freePort(t))); code != 2 || out != "" || !strings.Contains(messages, "connection refused") {
+		t.Errorf("nobody there: %d %q\n%s", code, out, messages)
+	}
+	if code, _, messages := ask("--issuer", issuer, "--ca", key); code != 1 || !strings.Contains(messages, `a PEM block "PRIVATE KEY"; only CERTIFICATE belongs here`) {
+		t.Errorf("a key for a CA: %d\n%s", code, messages)
+	}
+	if code, _, messages := ask("--issuer", issuer, "--cert", caFile); code != 1 || !strings.Contains(messages, "private key does not match public key") {
+		t.Errorf("a certificate of another key: %d\n%s", code, messages)
 	}
 	caller := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
 		RootCAs: servers.Pool(), Certificates: []tls.Certificate{client.TLS()}, MinVersion: tls.VersionTLS13,
 	}}}
 	defer caller.CloseIdleConnections()
-	status, body := get(t, caller, "https://"+proxyAddress+"/accounts", strings.TrimSpace(stdout.String()))
+	status, body := get(t, caller, "https://"+proxyAddress+"/accounts", strings.TrimSpace(token))
 	if status != 200 || body != "hello billing" {
 		t.Errorf("the call got %d %q", status, body)
 	}
+}
+
+// once runs the program to its end.
+func once(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, messages strings.Builder
+	m := &Main{Args: args, Stdout: &out, Stderr: &messages}
+	code = m.Run(t.Context())
+	return code, out.String(), messages.String()
 }
 
 func get(t *testing.T, client *http.Client, address, token string) (int, string) {

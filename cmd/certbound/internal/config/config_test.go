@@ -118,7 +118,7 @@ FILE:12:7: unknown setting "fil" in keys.keks[0]; known here: id, file`},
 		{"lifetime too long", "tls:", "token_lifetime: 2h\ntls:", `FILE:3:17: token_lifetime: 2h0m0s is outside 1s … 1h in whole seconds`},
 		{"algorithm", "tls:", "signing_algorithm: HS256\ntls:", `FILE:3:20: signing_algorithm: "HS256" is not one of ES256, RS256`},
 		{"min_version", "  certificate:", "  min_version: \"1.1\"\n  certificate:", `FILE:4:16: tls.min_version: "1.1" is not one of 1.3, 1.2`},
-		{"anchors and aliases", "https://as.example.com", "&a https://as.example.com", `FILE:2:9: issuer: want a text, got a anchor, which certbound does not read: write the value out`},
+		{"anchors and aliases", "https://as.example.com", "&a https://as.example.com", `FILE:2:9: issuer: want a text, got YAML's anchor, which certbound does not read: write the value out`},
 		{"two documents", "database:", "---\ndatabase:", `FILE:7:1: a second YAML document; a process has one`},
 		{"all at once", "tls:\n  certificate: server.pem", "wat: 1\ntls:\n  min_version: x", `FILE:3:1: unknown setting "wat"; known here: version, issuer, listen, tls, database, keys, token_lifetime, signing_algorithm, ops, seed
 FILE:4:1: tls.certificate: required

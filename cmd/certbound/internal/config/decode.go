@@ -202,14 +202,15 @@ func (d *decoder) structure(path string, n ast.Node, v reflect.Value) {
 }
 
 func (d *decoder) mismatch(path string, n ast.Node, want string) {
-	got := "a " + strings.ToLower(n.Type().String())
+	kind := strings.ToLower(n.Type().String())
+	got := "a " + kind
 	switch n.Type() {
 	case ast.NullType:
 		got = "nothing"
 	case ast.IntegerType, ast.FloatType:
 		got = "a number (quote it to make it a text)"
 	case ast.AliasType, ast.AnchorType, ast.TagType, ast.MergeKeyType:
-		got += ", which certbound does not read: write the value out"
+		got = "YAML's " + kind + ", which certbound does not read: write the value out"
 	}
 	d.report(d.at(n), path, fmt.Errorf("want %s, got %s", want, got))
 }

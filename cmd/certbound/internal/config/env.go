@@ -37,6 +37,9 @@ func overlay(into any, source *Source, environ []string) (unused []string, probl
 			problems = append(problems, parseProblem(err, v)...)
 		}
 	}
+	if err != nil && len(problems) == 0 { // never start with a setting that was not understood
+		problems = append(problems, &Problem{At: Position{File: "environment"}, Err: err})
+	}
 	for name := range environment {
 		unused = append(unused, name)
 	}

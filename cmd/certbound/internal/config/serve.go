@@ -24,8 +24,9 @@ type Serve struct {
 	SigningAlgorithm string `yaml:"signing_algorithm" env:"SIGNING_ALGORITHM"`
 	// Ops is the listener of /livez and /readyz. Default: none.
 	Ops Ops `yaml:"ops" envPrefix:"OPS_"`
-	// Seed is a file (JSON or YAML) of partners, trust bundles, APIs and clients
-	// that are created at start when they do not exist yet. Default: none.
+	// Seed is a file (JSON or YAML) of partners, trust bundles, APIs and clients.
+	// At start what is missing of them is created and what differs is changed;
+	// what the file does not name stays. Default: none.
 	Seed Path `yaml:"seed" env:"SEED_FILE"`
 
 	Source *Source `yaml:"-" env:"-"` // where the settings were read

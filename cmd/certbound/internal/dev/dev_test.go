@@ -2,6 +2,9 @@ package dev_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -13,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/certbound/certbound/authz/tokenclient"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
@@ -154,27 +159,73 @@ func TestRestartKeepsWorking(t *testing.T) {
 	}
 }
 
-// What has expired is made anew at the next start: leaves after a month, and the
-// CAs, with all they signed, after a year.
+// What has expired, or is about to, is made anew at the next start: leaves after
+// a month, and the CAs, with all they signed, after a year. Records follow.
 func TestRestartRenewsWhatExpired(t *testing.T) {
-	dir := t.TempDir()
-	ended := options(dir)
-	ended.Clock = func() time.Time { return time.Now().Add(-400 * 24 * time.Hour) }
-	// Nothing is served: the servers' certificate of that day has expired today.
-	if server, err := dev.New(t.Context(), ended); err == nil {
-		if err := server.Close(); err != nil {
+	const day = 24 * time.Hour
+	for name, age := range map[string]time.Duration{
+		"leaves about to end, records in the database": 29*day + 12*time.Hour,
+		"leaves ended":             31 * day,
+		"CAs too young for a leaf": 350 * day,
+		"everything ended":         400 * day,
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t.TempDir())
+			o.Clock = func() time.Time { return time.Now().Add(-age) }
+			// Made, and not served: the servers' own certificate of that day may
+			// have ended, and then New says so after everything has been made.
+			if server, err := dev.New(t.Context(), o); err == nil {
+				if err := server.Close(); err != nil {
+					t.Fatal(err)
+				}
+			} else if !strings.Contains(err.Error(), "server.pem") {
+				t.Fatal(err)
+			}
+			o.Clock = nil
+			info, stop := run(t, o)
+			defer stop()
+			for _, client := range info.Clients {
+				if _, err := token(t, info, client.ClientID); err != nil {
+					t.Errorf("%s after the renewal: %v", client.ClientID, err)
+				}
+				if left := time.Until(certificate(t, info, client.ClientID).NotAfter); left < 29*day {
+					t.Errorf("%s's certificate ends in %s", client.ClientID, left)
+				}
+			}
+		})
+	}
+}
+
+// A given signing key becomes the directory's: it signs from the first start on,
+// also when it is not given again, and another one is refused.
+func TestSigningKey(t *testing.T) {
+	newKey := func() *ecdsa.PrivateKey {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
 			t.Fatal(err)
 		}
+		return key
 	}
-	info, stop := run(t, options(dir))
-	defer stop()
-	for _, client := range info.Clients {
-		if _, err := token(t, info, client.ClientID); err != nil {
-			t.Errorf("%s after the renewal: %v", client.ClientID, err)
+	key, o := newKey(), options(t.TempDir())
+	for _, given := range []*jose.JSONWebKey{{Key: key}, {Key: key}, nil} {
+		o.SigningKey = given
+		info, stop := run(t, o)
+		got, err := token(t, info, "acme-billing")
+		if err != nil {
+			t.Fatal(err)
 		}
+		parsed, err := jose.ParseSignedCompact(got.AccessToken, []jose.SignatureAlgorithm{jose.ES256})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parsed.Verify(key.Public()); err != nil {
+			t.Errorf("given again %v: the token is signed by another key: %v", given != nil, err)
+		}
+		stop()
 	}
-	if left := time.Until(certificate(t, info, "acme-edge").NotAfter); left < 29*24*time.Hour {
-		t.Errorf("acme-edge's certificate ends in %s", left)
+	o.SigningKey = &jose.JSONWebKey{Key: newKey()}
+	if _, err := dev.New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "is already the active key") {
+		t.Errorf("another key: %v", err)
 	}
 }
 

@@ -24,7 +24,7 @@ type Options struct {
 	TokenLifetime time.Duration // 0 means the server's default
 	Leeway        time.Duration
 	Seed          string           // file of further records, or ""
-	SigningKey    *jose.JSONWebKey // nil means a key from the database
+	SigningKey    *jose.JSONWebKey // nil means the key in the database
 	Logger        *slog.Logger
 	Clock         func() time.Time // nil means time.Now
 }

@@ -26,8 +26,8 @@ type Options struct {
 	Logger *slog.Logger
 	Clock  func() time.Time // nil means time.Now
 
-	// SigningKey, when set, signs access tokens instead of a key from the
-	// database. Whoever holds it can forge: for `dev` only.
+	// SigningKey, when set, becomes the active key of a database that has none.
+	// Whoever holds it can forge: for `dev` only.
 	SigningKey *jose.JSONWebKey
 	// Registration, when set, is applied to the store before the seed file.
 	Registration *admin.Registration

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/certbound/certbound/cmd/certbound/internal/process"
 )
@@ -28,7 +29,8 @@ func TestGroupDrainsWhatIsUnderWay(t *testing.T) {
 	go func() { ended <- group.Run(ctx) }()
 	answer := make(chan string, 1)
 	go func() {
-		resp, err := http.Get("http://" + listener.Addr().String())
+		client := &http.Client{Timeout: 10 * time.Second}
+		resp, err := client.Get("http://" + listener.Addr().String())
 		if err != nil {
 			answer <- err.Error()
 			return
