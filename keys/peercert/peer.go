@@ -11,12 +11,13 @@ import (
 	"github.com/certbound/certbound/keys/thumbprint"
 )
 
-// Limits on what a peer may send along. crypto/tls bounds a whole handshake
-// message at 64 KiB, but a chain of many tiny certificates fits into that, and
-// path building pays for each one.
+// Limits on what a peer may send along. crypto/tls takes certificate messages of
+// up to 256 KiB from anybody, and whoever reads, prints or follows what is in them
+// pays for each certificate and for each name.
 const (
 	MaxCertificates = 10
 	MaxBytes        = 64 << 10
+	MaxNameBytes    = 4 << 10 // of one subject or issuer, DER
 )
 
 // Why a peer's certificate cannot be used. They are returned wrapped, with what
@@ -61,6 +62,9 @@ func fromChain(chain []*x509.Certificate) (*Peer, error) {
 		if cert == nil || len(cert.Raw) == 0 {
 			return nil, fmt.Errorf("%w: certificate %d is empty", ErrMalformed, i)
 		}
+		if longest := max(len(cert.RawSubject), len(cert.RawIssuer)); longest > MaxNameBytes {
+			return nil, fmt.Errorf("%w: certificate %d has a name of %d bytes, at most %d are read", ErrMalformed, i, longest, MaxNameBytes)
+		}
 		total += len(cert.Raw)
 	}
 	if total > MaxBytes {
@@ -76,9 +80,16 @@ func (p *Peer) Subject() string { return nameText(p.Leaf.RawSubject, p.Leaf.Subj
 // Issuer returns the leaf's issuer as text for logs.
 func (p *Peer) Issuer() string { return nameText(p.Leaf.RawIssuer, p.Leaf.Issuer) }
 
+// maxPrintedName bounds a name that is printed, DER: pkix takes time that grows
+// with the square of the number of attributes.
+const maxPrintedName = 1 << 10
+
 // nameText prefers the name as it was encoded: pkix.Name sorts attributes into
 // fields and so forgets their order and which of them shared an RDN.
 func nameText(raw []byte, parsed pkix.Name) string {
+	if len(raw) > maxPrintedName {
+		return fmt.Sprintf("(a name of %d bytes)", len(raw))
+	}
 	var sequence pkix.RDNSequence
 	if rest, err := asn1.Unmarshal(raw, &sequence); err != nil || len(rest) != 0 {
 		return parsed.String()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/certbound/certbound/keys/keystest"
@@ -39,6 +40,9 @@ func TestFromTLSRefuses(t *testing.T) {
 	repeat := func(c *x509.Certificate, n int) []*x509.Certificate {
 		return slices.Repeat([]*x509.Certificate{c}, n)
 	}
+	ca := keystest.NewCA(t, "root")
+	longName := ca.Client(t, keystest.Subject(manyUnits(600))).Cert
+	longIssuer := keystest.NewCA(t, "long", keystest.Subject(manyUnits(600))).Client(t).Cert
 	incomplete := state(leaf)
 	incomplete.HandshakeComplete = false
 	for _, tt := range []struct {
@@ -53,6 +57,9 @@ func TestFromTLSRefuses(t *testing.T) {
 		{"eleven certificates", state(repeat(leaf, 11)...), peercert.ErrMalformed,
 			"peercert: certificate or chain cannot be used: 11 certificates were presented, at most 10 are read"},
 		{"nil certificate", state(leaf, nil), peercert.ErrMalformed, "peercert: certificate or chain cannot be used: certificate 1 is empty"},
+		{"a name that takes long to print", state(longName), peercert.ErrMalformed, ""},
+		{"an issuer that takes long to print", state(longIssuer), peercert.ErrMalformed, ""},
+		{"a long name behind the leaf", state(leaf, longName), peercert.ErrMalformed, ""},
 		{"too many bytes", state(repeat(big, 2)...), peercert.ErrMalformed, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -127,4 +134,22 @@ func FuzzFromTLS(f *testing.F) {
 		_ = peer.Subject() + peer.Issuer() + peer.Serial()
 		_ = peer.Check(cert.NotBefore)
 	})
+}
+
+// manyUnits is a name of n short attributes, 11 bytes or more each.
+func manyUnits(n int) pkix.Name {
+	return pkix.Name{OrganizationalUnit: slices.Repeat([]string{"x"}, n)}
+}
+
+// TestLongNamesAreNotPrinted: a name may be long enough to be read and too long to
+// be printed for each request.
+func TestLongNamesAreNotPrinted(t *testing.T) {
+	pair := keystest.NewCA(t, "root").Client(t, keystest.Subject(manyUnits(120)))
+	peer, err := peercert.FromTLS(state(pair.Cert))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := peer.Subject(); !strings.HasPrefix(got, "(a name of ") {
+		t.Errorf("Subject() = %q", got)
+	}
 }

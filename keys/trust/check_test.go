@@ -1,7 +1,9 @@
 package trust
 
 import (
+	"crypto/x509/pkix"
 	"encoding/hex"
+	"strings"
 	"testing"
 )
 
@@ -39,14 +41,15 @@ func TestNameTextIsSafeForALog(t *testing.T) {
 		{"usual", "300c310a300806035504030c0161", "", "CN=a"},
 		{"line break", "300e310c300a06035504030c03610a62", "", `CN=a\0ab`},
 		{"empty", "3000", "", "(no name)"},
-		{"strange", "300d310b300906035504030c026100", "CN=a\x00\n", `"CN=a\x00\n"`},
+		{"strange", "300d310b300906035504030c026100", "a\x00\n", `"CN=a\x00\n"`},
+		{"long", strings.Repeat("00", maxPrintedName+1), "", "(a name of 1025 bytes)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			der, err := hex.DecodeString(tt.der)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := nameText(der, tt.fallback); got != tt.want {
+			if got := nameText(der, &pkix.Name{CommonName: tt.fallback}); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"time"
@@ -34,21 +35,24 @@ func refuse(sentinel error, format string, args ...any) error {
 }
 
 // subjectText and issuerText name a certificate in messages, safe for a log.
-func subjectText(cert *x509.Certificate) string {
-	return nameText(cert.RawSubject, cert.Subject.String())
-}
+func subjectText(cert *x509.Certificate) string { return nameText(cert.RawSubject, &cert.Subject) }
 
-func issuerText(cert *x509.Certificate) string {
-	return nameText(cert.RawIssuer, cert.Issuer.String())
-}
+func issuerText(cert *x509.Certificate) string { return nameText(cert.RawIssuer, &cert.Issuer) }
+
+// maxPrintedName bounds a name in a message, DER: pkix takes time that grows with
+// the square of the number of attributes.
+const maxPrintedName = 1 << 10
 
 // nameText falls back to quoting what crypto/x509 makes of a name that is too
 // strange for package dn.
-func nameText(raw []byte, fallback string) string {
+func nameText(raw []byte, fallback *pkix.Name) string {
+	if len(raw) > maxPrintedName {
+		return fmt.Sprintf("(a name of %d bytes)", len(raw))
+	}
 	name, err := dn.FromDER(raw)
 	switch {
 	case err != nil:
-		return fmt.Sprintf("%+q", fallback)
+		return fmt.Sprintf("%+q", fallback.String())
 	case name.IsEmpty():
 		return "(no name)"
 	}
