@@ -1,0 +1,81 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// root is where everything of this test run lives: the binary and the state of
+// the shared process.
+var root = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "certbound-conformance-") })
+
+// binary builds certbound as it is shipped: static.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := root()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "certbound")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/certbound/certbound/cmd/certbound")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build cmd/certbound: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// Binary returns the path of the built binary.
+func Binary(t testing.TB) string {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Main runs the tests of a package, and ends the shared process after them.
+func Main(m *testing.M) int {
+	code := m.Run()
+	if err := stopShared(); err != nil {
+		fmt.Fprintln(os.Stderr, "harness:", err)
+		code = max(code, 1)
+	}
+	if dir, err := root(); err == nil {
+		_ = os.RemoveAll(dir) // what is left is in the temporary directory
+	}
+	return code
+}
+
+// Result is what a finished command left.
+type Result struct {
+	Code           int
+	Stdout, Stderr string
+}
+
+// Run runs the binary to its end, in an empty directory.
+func Run(t testing.TB, args ...string) Result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, Binary(t), args...)
+	cmd.Dir = t.TempDir()
+	var stdout, stderr Log
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		t.Fatalf("run %v: still running after a minute\n%s", args, tail(stderr.String()))
+	}
+	if cmd.ProcessState == nil {
+		t.Fatalf("run %v: %v", args, err)
+	}
+	return Result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}

@@ -1,0 +1,55 @@
+package harness
+
+import (
+	"fmt"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Process is a running certbound command.
+type Process struct {
+	Stdout, Stderr *Log
+	cmd            *exec.Cmd
+	exited         chan struct{}
+}
+
+// StartProcess runs the binary until the test ends, and then expects it to end
+// with 0. Its log may be shared with other processes.
+func StartProcess(t testing.TB, stderr *Log, args ...string) *Process {
+	t.Helper()
+	p := &Process{Stdout: &Log{}, Stderr: stderr, exited: make(chan struct{})}
+	p.cmd = exec.Command(Binary(t), args...)
+	p.cmd.Dir = t.TempDir()
+	p.cmd.Stdout, p.cmd.Stderr = p.Stdout, p.Stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = p.cmd.Wait() // how it ended shows in ProcessState
+		close(p.exited)
+	}()
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Errorf("certbound %v: %v", args, err)
+		}
+	})
+	return p
+}
+
+// Stop ends the process as a supervisor would; stopping twice is fine.
+func (p *Process) Stop() error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.exited:
+	case <-time.After(30 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.exited
+		return fmt.Errorf("it did not end within 30 s of SIGTERM")
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("it ended with code %d:\n%s", code, tail(p.Stderr.String()))
+	}
+	return nil
+}

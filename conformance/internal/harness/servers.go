@@ -1,0 +1,143 @@
+package harness
+
+import (
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/certbound/certbound/keys/keystest"
+)
+
+// Site is what `certbound serve` and `certbound proxy` need to run: files in one
+// directory, on ports that were free a moment ago.
+type Site struct {
+	Dir             string
+	Issuer, Proxy   string
+	Serve, ProxyCfg map[string]any // the two configurations, to be changed by a test
+	CA              *keystest.CA   // signs the server certificates
+	Partners        *keystest.CA   // the one trust bundle, "partners"
+}
+
+// NewSite prepares a site with the clients "one" and "two" of bundle "partners",
+// matched by the DNS names one.test and two.test, and the routes GET and POST
+// /accounts to the upstream.
+func NewSite(t testing.TB, upstream string) *Site {
+	t.Helper()
+	s := &Site{Dir: t.TempDir(), CA: keystest.NewCA(t, "servers"), Partners: keystest.NewCA(t, "site partners")}
+	as, rs := freePort(t), freePort(t)
+	s.Issuer, s.Proxy = "https://localhost:"+as, "https://localhost:"+rs
+	s.CA.Server(t).WriteFiles(t, s.Dir, "server")
+	s.CA.WriteFile(t, s.Dir, "ca")
+	kek := make([]byte, 32)
+	rand.Read(kek) // never fails
+	s.write(t, "kek", base64.StdEncoding.EncodeToString(kek)+"\n")
+	client := func(id string) object {
+		return object{"client_id": id, "partner_id": "p", "token_endpoint_auth_method": "tls_client_auth",
+			"tls_client_auth_san_dns": id + ".test", "trust_bundle": "partners", "scope": "accounts:read accounts:write"}
+	}
+	s.write(t, "seed.json", toJSON(object{
+		"partners":      []object{{"id": "p", "name": "P"}},
+		"trust_bundles": []object{{"name": "partners", "anchors": string(s.Partners.CertPEM())}},
+		"apis":          []object{{"id": "accounts", "audience": s.Proxy, "scopes": []string{"accounts:read", "accounts:write"}}},
+		"clients":       []object{client("one"), client("two")},
+	}))
+	files := object{"certificate": "server.pem", "key": "server.key"}
+	s.Serve = object{
+		"version": 1, "issuer": s.Issuer, "listen": "127.0.0.1:" + as, "tls": files,
+		"database": object{"path": "site.db"}, "seed": "seed.json",
+		"keys": object{"active": "k1", "keks": []object{{"id": "k1", "file": "kek"}}},
+	}
+	route := func(method, scope string) object {
+		return object{"path": "/accounts", "methods": []string{method}, "scopes": []string{scope}, "upstream": upstream}
+	}
+	s.ProxyCfg = object{
+		"version": 1, "issuer": s.Issuer, "issuer_ca": "ca.pem", "audience": s.Proxy, "listen": "127.0.0.1:" + rs, "tls": files,
+		"routes": []object{route("GET", "accounts:read"), route("POST", "accounts:write")},
+	}
+	return s
+}
+
+// Client mints a certificate for a client of the site.
+func (s *Site) Client(t testing.TB, id string) keystest.Pair {
+	t.Helper()
+	return s.Partners.Client(t, keystest.DNS(id+".test"))
+}
+
+// WriteConfigs writes the two configurations and returns their paths.
+func (s *Site) WriteConfigs(t testing.TB) (serve, proxy string) {
+	t.Helper()
+	return s.write(t, "serve.yaml", toJSON(s.Serve)), s.write(t, "proxy.yaml", toJSON(s.ProxyCfg))
+}
+
+// Start runs both servers and returns them as a Dev without what only dev has.
+func (s *Site) Start(t testing.TB) *Dev {
+	t.Helper()
+	d := s.dev()
+	serve, proxy := s.WriteConfigs(t)
+	StartProcess(t, d.Stderr, "serve", "--config", serve)
+	d.waitListening(t, "authz")
+	StartProcess(t, d.Stderr, "proxy", "--config", proxy)
+	d.waitListening(t, "proxy")
+	return d
+}
+
+// StartProxy runs the proxy alone: its issuer cannot be reached.
+func (s *Site) StartProxy(t testing.TB) *Dev {
+	t.Helper()
+	d := s.dev()
+	_, proxy := s.WriteConfigs(t)
+	StartProcess(t, d.Stderr, "proxy", "--config", proxy)
+	d.waitListening(t, "proxy")
+	return d
+}
+
+func (s *Site) dev() *Dev {
+	d := &Dev{Dir: s.Dir, Stderr: &Log{}, Stdout: &Log{}, roots: s.CA.Pool()}
+	d.Issuer, d.Proxy, d.Audience = s.Issuer, s.Proxy, s.Proxy
+	d.TokenEndpoint, d.JWKSURI = s.Issuer+"/oauth2/token", s.Issuer+"/.well-known/jwks.json"
+	return d
+}
+
+func (d *Dev) waitListening(t testing.TB, listener string) {
+	t.Helper()
+	d.Stderr.WaitFor(t, "listening "+listener, func(l Line) bool {
+		return l.Text("msg") == "listening" && l.Text("listener") == listener
+	})
+}
+
+// Roots are the CAs of the server certificates.
+func (d *Dev) Roots() *x509.CertPool { return d.roots }
+
+func (s *Site) write(t testing.TB, name, content string) string {
+	t.Helper()
+	path := filepath.Join(s.Dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// toJSON is also YAML, one member a line so that an error's line means something.
+func toJSON(value object) string {
+	out, err := json.MarshalIndent(value, "", " ")
+	if err != nil {
+		panic(err)
+	}
+	return string(out) + "\n"
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
+}
