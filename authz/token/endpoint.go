@@ -82,6 +82,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set(decision.RequestIDHeader, d.RequestID)
 	_, _ = w.Write(body) // the client may be gone; the token was issued all the same
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/certbound/certbound/authz/tokenclient"
+	"github.com/certbound/certbound/cmd/certbound/internal/cli"
 	"github.com/certbound/certbound/cmd/certbound/internal/dev"
 )
 
@@ -19,6 +20,9 @@ func Run(ctx context.Context, w io.Writer, info *dev.Info) (bool, error) {
 		return false, err
 	}
 	defer s.close()
+	if _, err := s.hits(ctx); err != nil {
+		return false, cli.Exit(cli.Refused, fmt.Errorf("demo: that dev does not answer; is it still running? %w", err))
+	}
 	steps := s.story()
 	good, err := tell(ctx, w, steps)
 	return err == nil && good == len(steps), err

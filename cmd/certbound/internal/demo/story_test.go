@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/certbound/certbound/cmd/certbound/internal/cli"
 	"github.com/certbound/certbound/cmd/certbound/internal/demo"
 	"github.com/certbound/certbound/cmd/certbound/internal/dev"
 	"github.com/certbound/certbound/keys/ca"
@@ -139,5 +140,15 @@ func TestRunNeedsAWholeDev(t *testing.T) {
 	info.Clients = nil
 	if _, err := demo.Run(t.Context(), io.Discard, &info); err == nil || !strings.Contains(err.Error(), filepath.Base("dev.json")+" has no client") {
 		t.Errorf("without clients: %v", err)
+	}
+}
+
+// TestRunSaysThatDevIsGone: not being there is another thing than failing a check.
+func TestRunSaysThatDevIsGone(t *testing.T) {
+	gone := *up(t)
+	gone.Upstream.Hits = "http://127.0.0.1:1/hits"
+	good, err := demo.Run(t.Context(), io.Discard, &gone)
+	if good || cli.Code(err) != cli.Refused {
+		t.Errorf("Run = %v, %v; want exit code %d", good, err, cli.Refused)
 	}
 }
