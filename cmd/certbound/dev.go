@@ -46,7 +46,13 @@ and prints curl commands to try. While it runs, DIR/dev.json describes it.`,
 }
 
 func (m *Main) dev(ctx context.Context, f *devFlags) (err error) {
+	if f.options.TokenLifetime == 0 { // which further in would mean the default
+		return errors.New("dev: --token-lifetime must be from 1s to 1h")
+	}
 	if f.adminAddr != "" {
+		if _, err := dev.Loopback("--admin-addr", f.adminAddr); err != nil {
+			return err
+		}
 		m.say("certbound: --admin-addr %s is ignored: this certbound has no admin API yet", f.adminAddr)
 	}
 	if f.signingKey != "" {

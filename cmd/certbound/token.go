@@ -23,7 +23,7 @@ type tokenFlags struct {
 }
 
 func (m *Main) tokenCommand() *cobra.Command {
-	f := tokenFlags{output: cli.OneOf{Value: "text", Allowed: []string{"text", "json"}}}
+	f := tokenFlags{output: cli.OneOf{Value: "table", Allowed: []string{"table", "json"}}}
 	cmd := &cobra.Command{
 		Use:   "token (--issuer URL | --token-endpoint URL) --client-id ID --cert FILE --key FILE --ca FILE",
 		Short: "Get an access token with a client certificate",
@@ -41,7 +41,7 @@ func (m *Main) tokenCommand() *cobra.Command {
 	flags.StringVar(&f.ca, "ca", "", "roots that sign the server's certificate (PEM)")
 	flags.StringVar(&f.scope, "scope", "", "scopes to ask for, separated by spaces; default all of the client's")
 	flags.StringVar(&f.resource, "resource", "", "API the token is for (RFC 8707)")
-	flags.VarP(&f.output, "output", "o", "what to print: the token alone, or the whole answer")
+	flags.VarP(&f.output, "output", "o", "what to print: the bare token (table), or the whole answer (json)")
 	for _, name := range []string{"client-id", "cert", "key", "ca"} {
 		must(cmd.MarkFlagRequired(name))
 	}

@@ -19,7 +19,7 @@ type versionInfo struct {
 }
 
 func (m *Main) versionCommand() *cobra.Command {
-	output := cli.OneOf{Value: "text", Allowed: []string{"text", "json"}}
+	output := cli.OneOf{Value: "table", Allowed: []string{"table", "json"}}
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",

@@ -33,6 +33,8 @@ func HTTPServer(h http.Handler, cfg *tls.Config, logger *slog.Logger) *http.Serv
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          log.New(&errorLog{logger: logger, minVersion: cfg.MinVersion}, "", 0),
+		// net/http would answer "OPTIONS *" itself, past every check and every log.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     log.New(&errorLog{logger: logger, minVersion: cfg.MinVersion}, "", 0),
 	}
 }

@@ -1,8 +1,10 @@
 package servertls_test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -182,4 +184,27 @@ func FuzzErrorLine(f *testing.F) {
 			t.Errorf("%q: %v", text, err)
 		}
 	})
+}
+
+// TestOptionsAsteriskReachesTheHandler: net/http would answer it with 200 before
+// anybody of ours has seen it.
+func TestOptionsAsteriskReachesTheHandler(t *testing.T) {
+	r := start(t, "", nil)
+	conn, err := r.dial(t, r.client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var a answer
+	if err := json.NewDecoder(resp.Body).Decode(&a); err != nil || a.TLSVersion != "TLS 1.3" {
+		t.Errorf("the handler did not answer: %d, %v", resp.StatusCode, err)
+	}
 }

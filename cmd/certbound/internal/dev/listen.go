@@ -24,7 +24,7 @@ func (s *Server) listen(ctx context.Context) (*listeners, error) {
 		{"--ops-addr", s.options.OpsAddr, &l.ops},
 		{"", "127.0.0.1:0", &l.upstream},
 	} {
-		address, err := loopback(one.flag, one.address)
+		address, err := Loopback(one.flag, one.address)
 		if err != nil {
 			return nil, err
 		}

@@ -39,10 +39,10 @@ func signingAlgorithm(key *jose.JSONWebKey) string {
 	return string(jose.ES256)
 }
 
-// loopback completes and checks an address. Only the names the server
+// Loopback completes and checks the address given with a flag. Only the names the server
 // certificate carries are let through: dev hands out private keys and must not
 // be reachable from elsewhere.
-func loopback(flag, address string) (string, error) {
+func Loopback(flag, address string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return "", fmt.Errorf("dev: %s %q is not host:port", flag, address)

@@ -27,12 +27,12 @@ func TestLoopback(t *testing.T) {
 		"[::]:1":         `dev: --x "[::]:1" is not loopback: dev holds keys in plain files and listens on localhost, 127.0.0.1 or [::1] only`,
 		"8443":           `dev: --x "8443" is not host:port`,
 	} {
-		got, err := loopback("--x", in)
+		got, err := Loopback("--x", in)
 		if err != nil {
 			got = err.Error()
 		}
 		if got != want {
-			t.Errorf("loopback(%q) = %s, want %s", in, got, want)
+			t.Errorf("Loopback(%q) = %s, want %s", in, got, want)
 		}
 	}
 }

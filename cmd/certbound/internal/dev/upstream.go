@@ -2,6 +2,7 @@ package dev
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"sync/atomic"
 )
@@ -24,6 +25,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = map[string]int64{"hits": u.hits.Load()}
 	} else {
 		u.hits.Add(1)
+		_, _ = io.Copy(io.Discard, r.Body) // an API that does not read on cuts its callers off
 		answer = echo{r.Method, r.RequestURI, r.Header}
 	}
 	w.Header().Set("Content-Type", "application/json")
