@@ -1,10 +1,7 @@
 package authz
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
-	"runtime/debug"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -38,7 +35,7 @@ func publicHandler(c Config, issuerPath string, tokens *token.Endpoint, document
 		router.Path(r.path).Handler(c.refuse(decision.MethodNotAllowed, http.Header{"Allow": {strings.Join(r.methods, ", ")}}))
 	}
 	router.NotFoundHandler = c.refuse(decision.RouteUnknown, nil)
-	return c.recoverPanics(router)
+	return decision.Recover(router, decision.TokenRequest, c.Logger, c.Clock)
 }
 
 // refuse answers every request with one reason.
@@ -49,26 +46,5 @@ func (c Config) refuse(reason decision.Reason, header http.Header) http.Handler 
 		}
 		d := oauth.NewDecision(r, c.Clock())
 		oauth.Refused(w, r, c.Logger, d, oauth.Refuse(reason, ""), c.Clock())
-	})
-}
-
-// recoverPanics turns a bug into a 500 with the common body. Nothing has been
-// written at that point unless a handler failed in the middle of its answer;
-// then the connection ends with it.
-func (c Config) recoverPanics(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			failure := recover()
-			if failure == nil {
-				return
-			}
-			if err, ok := failure.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(failure)
-			}
-			c.Logger.ErrorContext(r.Context(), "panic", "panic", fmt.Sprint(failure), "stack", string(debug.Stack()))
-			d := oauth.NewDecision(r, c.Clock())
-			oauth.Refused(w, r, c.Logger, d, oauth.Refuse(decision.InternalError, "a handler panicked; see the log"), c.Clock())
-		}()
-		next.ServeHTTP(w, r)
 	})
 }

@@ -22,6 +22,10 @@ func (v *Verifier) checkHeader(h *accesstoken.Header, e *decision.Evidence) *pro
 	if !accesstoken.IsType(h.Type) {
 		return &problem{reason: decision.TypeRefused, expected: accesstoken.Type, seen: h.Type, detail: "the token's typ is not that of an access token (RFC 9068 §2.1)"}
 	}
+	// After alg and typ, so that the usual forgeries are called what they are.
+	if h.KeyID == "" {
+		return &problem{reason: decision.TokenMalformed, detail: "the token's header has no kid, so no key of the issuer can be chosen"}
+	}
 	return nil
 }
 

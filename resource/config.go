@@ -72,9 +72,10 @@ type KeySource interface {
 // NoLeeway as Config.Leeway compares iat and nbf to the second.
 const NoLeeway time.Duration = -1
 
+// Bounds of Config.Leeway.
 const (
-	defaultLeeway = 10 * time.Second
-	maxLeeway     = 30 * time.Second
+	DefaultLeeway = 10 * time.Second
+	MaxLeeway     = 30 * time.Second
 )
 
 // Verifier decides about API requests. Make one with [New]; it is safe for use
@@ -168,10 +169,10 @@ func parseAlgorithms(names []string) ([]jose.SignatureAlgorithm, error) {
 
 func parseLeeway(d time.Duration) (time.Duration, error) {
 	switch {
-	case d > maxLeeway:
-		return 0, fmt.Errorf("resource: Leeway %v is more than %v", d, maxLeeway)
+	case d > MaxLeeway:
+		return 0, fmt.Errorf("resource: Leeway %v is more than %v", d, MaxLeeway)
 	case d == 0:
-		return defaultLeeway, nil
+		return DefaultLeeway, nil
 	case d < 0:
 		return 0, nil
 	}

@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"crypto/tls"
 	"strings"
 
 	"github.com/certbound/certbound/resource/accesstoken"
@@ -35,5 +34,3 @@ func claimed(raw string, e *decision.Evidence) {
 		unverified(claims, e)
 	}
 }
-
-func tlsVersionName(cs *tls.ConnectionState) string { return tls.VersionName(cs.Version) }

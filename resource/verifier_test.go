@@ -171,6 +171,9 @@ func TestVerifyRequestRefusesHeaders(t *testing.T) {
 		{"alg", []string{"ES256"}, decision.TokenMalformed},
 		{"typ", "JWT", decision.TypeRefused},
 		{"typ", nil, decision.TypeRefused},
+		{"typ", "", decision.TypeRefused},
+		{"typ", 1, decision.TypeRefused},
+		{"typ", []string{"at+jwt"}, decision.TypeRefused},
 		{"typ", "at+jwt; charset=utf-8", decision.TypeRefused},
 		{"typ", "id+jwt", decision.TypeRefused},
 		{"typ", "certbound-revocations+jwt", decision.TypeRefused},
@@ -194,6 +197,24 @@ func TestVerifyRequestRefusesHeaders(t *testing.T) {
 		_, err := b.verifier.VerifyRequest(request(b.sign(header, b.claims(b.acme).text()), &b.acme))
 		if got := reason(t, err); got != tt.want {
 			t.Errorf("%s %v: got %q, want %q", tt.name, tt.value, got, tt.want)
+		}
+	}
+}
+
+// TestUsualForgeriesAreCalledByName: they come with a header of their own, without
+// our kid; what is wrong first is alg, then typ.
+func TestUsualForgeriesAreCalledByName(t *testing.T) {
+	b := newBench(t)
+	for header, want := range map[string]decision.Reason{
+		`{"alg":"none"}`:                decision.AlgorithmRefused,
+		`{"alg":"none","typ":"at+jwt"}`: decision.AlgorithmRefused,
+		`{"alg":"HS256","typ":"JWT"}`:   decision.AlgorithmRefused,
+		`{"alg":"ES256","typ":"JWT"}`:   decision.TypeRefused,
+		`{"alg":"ES256"}`:               decision.TypeRefused,
+	} {
+		_, err := b.verifier.VerifyRequest(request(b.sign(header, b.claims(b.acme).text()), &b.acme))
+		if got := reason(t, err); got != want {
+			t.Errorf("%s: got %q, want %q", header, got, want)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"time"
@@ -11,14 +10,8 @@ import (
 
 // NewDecision begins the decision about a request to the authorization server.
 func NewDecision(r *http.Request, now time.Time) *decision.Decision {
-	d := &decision.Decision{
-		Time: now.UTC(), RequestID: decision.NewRequestID(), Journey: decision.TokenRequest,
-		Evidence: decision.Evidence{RemoteAddr: r.RemoteAddr, Method: r.Method, Path: r.URL.EscapedPath()},
-	}
-	if r.TLS != nil {
-		d.Evidence.TLSVersion = tls.VersionName(r.TLS.Version)
-	}
-	return d
+	d := decision.New(r, decision.TokenRequest, now)
+	return &d
 }
 
 // Refused ends d with e: it logs the decision, then answers.

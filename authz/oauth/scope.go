@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
 )
 
@@ -24,16 +25,8 @@ func ParseScope(scope string) ([]string, *Error) {
 	return slices.Compact(tokens), nil
 }
 
-// ValidScopeToken reports whether s is a scope-token of RFC 6749 §3.3:
-// 1*( %x21 / %x23-5B / %x5D-7E ).
-func ValidScopeToken(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c == '"' || c == '\\' || c > '~' {
-			return false
-		}
-	}
-	return s != ""
-}
+// ValidScopeToken reports whether s is a scope-token of RFC 6749 §3.3.
+func ValidScopeToken(s string) bool { return accesstoken.IsScopeToken(s) }
 
 // MaxClientIDLength bounds a client_id in bytes.
 const MaxClientIDLength = 128

@@ -39,10 +39,10 @@ func (m *Main) proxy(ctx context.Context, file string) error {
 		return c.Source.Problem("listen", err)
 	}
 	if c.Ops.Listen != "" {
-		// Nothing to check: without the issuer's keys the proxy still refuses
+		// Nothing to check but that we are not stopping: without the issuer's keys the proxy still refuses
 		// what it must, and taking every proxy out of service because the
 		// authorization server is away would only make the outage larger.
-		probes := process.PlainServer(ops.Handler(), logger)
+		probes := process.PlainServer(ops.Handler(ops.Check{Name: "process", Probe: group.Ready}), logger)
 		if err := group.Listen(ctx, "ops", ops.Address(c.Ops.Listen), probes); err != nil {
 			return c.Source.Problem("ops.listen", err)
 		}

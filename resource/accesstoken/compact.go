@@ -19,8 +19,8 @@ const maxKeyID = 256
 // Header is what matters of a token's JOSE header.
 type Header struct {
 	Algorithm string // alg
-	Type      string // typ; "" when absent
-	KeyID     string // kid
+	Type      string // typ; "" when absent, or no text
+	KeyID     string // kid; "" when absent
 }
 
 // Compact is a token taken apart and not verified.
@@ -96,35 +96,34 @@ func parseHeader(data []byte) (Header, error) {
 		}
 	}
 	var h Header
-	for _, p := range []struct {
-		name     string
-		required bool
-		field    *string
-	}{{"alg", true, &h.Algorithm}, {"typ", false, &h.Type}, {"kid", true, &h.KeyID}} {
-		if err := headerText(members, p.name, p.required, p.field); err != nil {
-			return Header{}, err
-		}
+	if h.Algorithm, err = headerText(members, "alg"); err != nil {
+		return Header{}, err
 	}
+	if h.Algorithm == "" {
+		return Header{}, fmt.Errorf("%w: header parameter alg is missing", ErrMalformed)
+	}
+	if h.KeyID, err = headerText(members, "kid"); err != nil {
+		return Header{}, err
+	}
+	// A typ that is no text is no type we know, and is refused as that.
+	h.Type, _ = headerText(members, "typ")
 	if len(h.KeyID) > maxKeyID {
 		return Header{}, fmt.Errorf("%w: header parameter kid is longer than %d octets", ErrMalformed, maxKeyID)
 	}
 	return h, nil
 }
 
-func headerText(members map[string]json.RawMessage, name string, required bool, field *string) error {
+// headerText reads a header parameter; one that is absent is "".
+func headerText(members map[string]json.RawMessage, name string) (string, error) {
 	raw, ok := members[name]
 	if !ok {
-		if required {
-			return fmt.Errorf("%w: header parameter %s is missing", ErrMalformed, name)
-		}
-		return nil
+		return "", nil
 	}
 	s, err := text(raw)
 	if err != nil {
-		return fmt.Errorf("%w: header parameter %s %w", ErrMalformed, name, err)
+		return "", fmt.Errorf("%w: header parameter %s %w", ErrMalformed, name, err)
 	}
-	*field = s
-	return nil
+	return s, nil
 }
 
 // types are the spellings of RFC 9068 §4.

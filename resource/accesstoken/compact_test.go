@@ -66,11 +66,9 @@ func TestDecodeRefusesForms(t *testing.T) {
 		"ALG":                     compact(`{"ALG":"ES256","kid":"k1","typ":"at+jwt"}`),
 		"alg null":                compact(`{"alg":null,"kid":"k1","typ":"at+jwt"}`),
 		"alg an array":            compact(`{"alg":["ES256"],"kid":"k1","typ":"at+jwt"}`),
-		"no kid":                  compact(`{"alg":"ES256","typ":"at+jwt"}`),
 		"kid empty":               compact(`{"alg":"ES256","kid":"","typ":"at+jwt"}`),
 		"kid a number":            compact(`{"alg":"ES256","kid":1,"typ":"at+jwt"}`),
 		"kid too long":            compact(`{"alg":"ES256","kid":"` + strings.Repeat("k", 257) + `","typ":"at+jwt"}`),
-		"typ a number":            compact(`{"alg":"ES256","kid":"k1","typ":1}`),
 		"header deep in brackets": compact(strings.Repeat("[", 5000)),
 	} {
 		t.Run(name, func(t *testing.T) {

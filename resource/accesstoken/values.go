@@ -158,7 +158,7 @@ func readScopes(c *Claims, raw json.RawMessage) error {
 	}
 	scopes := strings.Split(s, " ")
 	for _, scope := range scopes {
-		if !isScopeToken(scope) {
+		if !IsScopeToken(scope) {
 			return errors.New("is not a list of scope tokens separated by one space")
 		}
 	}
@@ -168,10 +168,12 @@ func readScopes(c *Claims, raw json.RawMessage) error {
 
 func writeScopes(c *Claims) any { return omitEmpty(strings.Join(c.Scopes, " ")) }
 
-// isScopeToken is 1*( %x21 / %x23-5B / %x5D-7E ).
-func isScopeToken(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
+// IsScopeToken reports whether s is a scope-token of RFC 6749 §3.3:
+// 1*( %x21 / %x23-5B / %x5D-7E ). It is the one spelling of that rule, for
+// configurations and registrations too.
+func IsScopeToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c == '"' || c == '\\' || c > '~' {
 			return false
 		}
 	}

@@ -2,7 +2,10 @@ package decision
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -15,8 +18,7 @@ const (
 	APIRequest   Journey = "api_request"   // a call at the resource server
 )
 
-// Decision is what certbound decided about one request. Make one with the time
-// the request came in, fill the evidence as checks go, and end it with [Decision.Allow]
+// Decision is what certbound decided about one request. Make one with [New], fill the evidence as checks go, and end it with [Decision.Allow]
 // or [Decision.Refuse].
 type Decision struct {
 	Time      time.Time     // when the request came in, UTC
@@ -27,6 +29,26 @@ type Decision struct {
 	Reason    Reason // why it was refused; empty when allowed
 	Status    int    // the HTTP status the caller got from us
 	Evidence  Evidence
+}
+
+// New begins the decision about a request that came in at now.
+func New(r *http.Request, journey Journey, now time.Time) Decision {
+	d := Decision{Time: now.UTC(), RequestID: NewRequestID(), Journey: journey}
+	d.Evidence = Evidence{RemoteAddr: r.RemoteAddr, Method: r.Method, Path: Path(r.URL)}
+	if r.TLS != nil {
+		d.Evidence.TLSVersion = tls.VersionName(r.TLS.Version)
+	}
+	return d
+}
+
+// Path returns the path as the caller spelled it. url.URL.EscapedPath does not:
+// it re-encodes what it holds for invalid, and would hide it from whoever checks
+// the path or reads the log.
+func Path(u *url.URL) string {
+	if u.RawPath != "" {
+		return u.RawPath
+	}
+	return u.EscapedPath() // RawPath is empty when this is what was received
 }
 
 // Evidence is what a decision rests on: facts for the operator, never keys,

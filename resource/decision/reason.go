@@ -94,7 +94,7 @@ func clientFailure() Answer {
 // atAuthorizationServer is the table of answers of the token endpoint and its
 // sisters (RFC 6749 §5.2).
 var atAuthorizationServer = map[Reason]Answer{
-	RequestMalformed:   answer(400, "invalid_request", "the request is not a well-formed application/x-www-form-urlencoded POST with the required parameters"),
+	RequestMalformed:   answer(400, "invalid_request", "send an application/x-www-form-urlencoded POST in UTF-8 with grant_type and client_id, each with a value"),
 	ParameterRepeated:  answer(400, "invalid_request", "a parameter is sent more than once"),
 	GrantUnsupported:   answer(400, "unsupported_grant_type", "only grant_type=client_credentials is supported"),
 	ScopeNotGranted:    answer(400, "invalid_scope", "a requested scope is malformed, unknown, or not granted to this client for this API"),

@@ -50,6 +50,17 @@
 // X-Certbound-Client, X-Certbound-Partner, X-Certbound-Scope, Client-Cert
 // (RFC 9440), X-Request-Id and X-Forwarded-For, -Host and -Proto are set.
 //
+// X-Forwarded-Host is what the caller's Host header says, and APIs build links
+// and cache keys of it. It is therefore set only when it is the name of the TLS
+// handshake, for which our certificate answered; its port is the caller's word. A
+// caller who names no server there (one that dials an IP address sends no SNI) or
+// another one is served all the same, because neither routes nor upstreams depend
+// on Host, but the API then gets no X-Forwarded-Host.
+//
+// Names that applications use for data of their own pass: X-User-Id and its like,
+// X-Access-Token, X-Tenant-Id. An API behind this proxy must take the caller's
+// identity from X-Certbound-* or Client-Cert, never from one of those.
+//
 // Upgrades (WebSocket, h2c) are not forwarded: such a tunnel would outlive the
 // certificate and the token it was opened with. The request goes on without its
 // Upgrade header, as RFC 9110 §7.8 allows, and a 101 the upstream sends

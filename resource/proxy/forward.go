@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"log/slog"
@@ -53,15 +52,16 @@ func (p *Proxy) newReverse(transport http.RoundTripper) *httputil.ReverseProxy {
 func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, rt *route, token *resource.Token) {
 	x := &exchange{route: rt, token: token, decision: token.Decision}
 	x.decision.Evidence.Route = rt.Path
-	pace := newPace(w, r)
-	defer pace.end()
+	pace, answered := newPace(w, r), false
+	defer func() { pace.end(x.body, answered) }()
 	out := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	out.Header = withoutIdentity(r.Header, rt.ForwardToken)
 	if r.Body != nil && r.ContentLength != 0 {
 		x.body = &pacedBody{body: r.Body, pace: pace, left: p.maxBody, bounded: p.maxBody > 0}
 		out.Body = x.body
 	}
-	p.reverse.ServeHTTP(&answerWriter{ResponseWriter: w, pace: pace}, out)
+	p.reverse.ServeHTTP(&answerWriter{ResponseWriter: w, pace: pace, body: x.body}, out)
+	answered = true
 }
 
 // rewrite turns the outbound copy of a request into what the upstream sees.
@@ -74,6 +74,9 @@ func rewrite(pr *httputil.ProxyRequest) {
 	pr.Out.Trailer = nil
 	pr.SetXForwarded()
 	h := pr.Out.Header
+	if !hostConfirmed(pr.In) {
+		h.Del("X-Forwarded-Host")
+	}
 	h.Set(decision.RequestIDHeader, x.decision.RequestID)
 	setIfAny(h, "X-Certbound-Client", x.token.ClientID)
 	setIfAny(h, "X-Certbound-Partner", x.token.Partner)
@@ -137,9 +140,12 @@ func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // blame says why there is no answer; "" when the caller left. The order matters: a
-// body that fails ends the request's context too.
+// body that fails ends the request's context too, and before its read returns.
 func (x *exchange) blame(ctx context.Context) decision.Reason {
 	bodyErr := x.body.err()
+	if bodyErr == nil && ctx.Err() != nil {
+		bodyErr = x.body.settled()
+	}
 	switch {
 	case errors.Is(bodyErr, errBodyTooLarge):
 		return decision.RequestTooLarge
@@ -151,13 +157,6 @@ func (x *exchange) blame(ctx context.Context) decision.Reason {
 		return decision.RequestMalformed
 	}
 	return decision.UpstreamUnreachable
-}
-
-func tlsVersion(r *http.Request) string {
-	if r.TLS == nil {
-		return ""
-	}
-	return tls.VersionName(r.TLS.Version)
 }
 
 // buffers are the copy buffers of httputil.ReverseProxy, which would otherwise

@@ -36,6 +36,10 @@ const (
 	audience = "https://api.test"
 )
 
+// patience is when a test that waits for something gives up. It is far beyond
+// what the slowest machine needs: nothing here is about speed.
+const patience = 5 * time.Minute
+
 // world is a proxy on a real TLS socket with everything around it: an issuer's
 // key, two clients of one CA, and an upstream whose bytes can be looked at.
 type world struct {
@@ -46,6 +50,7 @@ type world struct {
 	server        *httptest.Server
 	log           *logBuffer
 	verifier      *resource.Verifier
+	limits        *http.Server   // whose timeouts the proxy is told, in place of the real server's, which has none
 	running       sync.WaitGroup // handlers; the server does not wait for those of HTTP/2
 	acmeThumb     string
 }
@@ -96,6 +101,9 @@ func newWorld(t testing.TB, change ...func(*world, *proxy.Config, *httptest.Serv
 	w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.running.Add(1)
 		defer w.running.Done()
+		if w.limits != nil {
+			r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, w.limits))
+		}
 		p.ServeHTTP(rw, r)
 	})
 	w.server.TLS = &tls.Config{
@@ -166,10 +174,18 @@ type answer struct {
 // in \n in the tests and in \r\n on the wire. {token} stands for a good token.
 func (w *world) send(t testing.TB, pair keystest.Pair, request string) *answer {
 	t.Helper()
-	conn, err := tls.Dial("tcp", w.server.Listener.Addr().String(), w.tlsConfig(pair))
+	return w.sendTo(t, "localhost", pair, request)
+}
+
+// sendTo is send with a server name of its own for the TLS handshake.
+func (w *world) sendTo(t testing.TB, server string, pair keystest.Pair, request string) *answer {
+	t.Helper()
+	c := w.tlsConfig(pair)
+	c.ServerName = server
+	conn, err := tls.Dial("tcp", w.server.Listener.Addr().String(), c)
 	must(t, err)
 	defer conn.Close()
-	must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	must(t, conn.SetDeadline(time.Now().Add(patience)))
 	if strings.Contains(request, "{token}") {
 		request = strings.ReplaceAll(request, "{token}", w.token(t))
 	}
@@ -209,7 +225,7 @@ func (w *world) client(t testing.TB, protocols ...string) *http.Client {
 	t.Helper()
 	tr := &http.Transport{TLSClientConfig: w.tlsConfig(w.acme, protocols...), ForceAttemptHTTP2: len(protocols) > 0, DisableCompression: true}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: 30 * time.Second}
+	return &http.Client{Transport: tr, Timeout: patience}
 }
 
 func (w *world) request(ctx context.Context, t testing.TB, method, path string, body io.Reader) *http.Request {

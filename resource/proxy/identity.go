@@ -8,19 +8,31 @@ import (
 // identityHeaders are request headers by which some server learns who is
 // calling, from where, or what the request "really" is. A caller may send none of
 // them through us (RFC 9700 §4.13). Names are as normalName makes them.
+//
+// Names that applications use for data of their own (X-User-Id, X-Auth-Token,
+// X-Access-Token, X-Tenant-Id) are not in the tables; the package documentation says what that
+// asks of an API.
 var identityHeaders = map[string]bool{
 	// Who: certificates and users, as other proxies state them.
 	"client-cert": true, "client-cert-chain": true, // RFC 9440
-	"x-arr-clientcert": true, // Azure
-	"remote-user":      true, "x-remote-user": true,
-	"x-authenticated-user": true, "x-webauth-user": true,
+	"x-anonymous-consumer": true,                     // Kong
+	"x-userinfo":           true, "x-id-token": true, // APISIX, Kong
+	"x-endpoint-api-userinfo": true,                        // Google Cloud Endpoints
+	"x-proxy-user":            true, "x-proxy-roles": true, // OpenSearch
+	"x-spiffe-id": true, "x-certbound": true, "clientcert": true, "impersonate-user": true, "impersonate-group": true,
 	// From where.
-	"forwarded": true, "x-forwarded": true, "x-real-ip": true, "true-client-ip": true,
-	"cf-connecting-ip": true, "fastly-client-ip": true, "x-cluster-client-ip": true, "x-originating-ip": true,
-	// What: another method, path or host than the one policy was applied to.
+	"forwarded": true, "x-forwarded": true, "x-real-ip": true, "x-real-port": true, "true-client-ip": true,
+	"fastly-client-ip": true, "fly-client-ip": true, "do-connecting-ip": true, "proxy-client-ip": true,
+	"x-azure-clientip": true, "x-azure-socketip": true, "x-cluster-client-ip": true, "x-originating-ip": true,
+	"x-nf-client-connection-ip": true, "x-vercel-forwarded-for": true,
+	"x-original-forwarded-for": true, "x-original-remote-addr": true,
+	// What: another method, path, scheme or host than the one policy was applied to.
 	"x-http-method": true, "x-http-method-override": true, "x-method-override": true,
 	"x-original-url": true, "x-original-uri": true, "x-original-host": true, "x-original-method": true,
-	"x-rewrite-url": true, "x-host": true,
+	"x-rewrite-url": true, "x-host": true, "x-scheme": true, "x-url-scheme": true, "front-end-https": true,
+	// How long: what bounds the body is net/http's to write. Here they only ever are
+	// look-alikes such as Content_Length, which some servers take for the real one.
+	"content-length": true, "transfer-encoding": true,
 	// The id by which the operator finds the decision is ours alone.
 	"x-request-id": true,
 }
@@ -28,9 +40,21 @@ var identityHeaders = map[string]bool{
 // identityPrefixes are whole families of such headers.
 var identityPrefixes = []string{
 	"x-certbound-",
-	"x-forwarded-", // also Envoy's x-forwarded-client-cert
-	"x-ssl-", "ssl-client-", "x-tls-", "x-mtls-", "x-client-", "x-amzn-mtls-",
-	"x-envoy-", "x-consumer-", "x-goog-authenticated-", "x-ms-client-principal",
+	"x-forwarded-", // also Envoy's x-forwarded-client-cert and Traefik's x-forwarded-tls-client-cert
+	// Certificates: Apache, nginx, F5, AWS, Azure, Cloudflare, WebLogic.
+	"x-ssl-", "ssl-client-", "x-tls-", "x-mtls-", "x-client-", "x-amzn-mtls-", "x-arr-",
+	"cf-client-cert-", "cf-cert-", "wl-proxy-",
+	// Users, as gateways and single sign-on state them: CGI and Authelia (remote-),
+	// Kubernetes (x-remote-), oauth2-proxy (x-auth-request-), Kong (x-consumer-,
+	// x-credential-, x-authenticated-), Grafana (x-webauth-), AWS (x-amzn-oidc-),
+	// Google (x-goog-, x-apigateway-, x-appengine-), Azure (x-ms-), WSO2 (x-jwt-),
+	// mod_auth_openidc (oidc-), Shibboleth, SiteMinder (sm-user), Oracle (oam-), IBM (iv-).
+	"remote-", "x-remote-", "x-auth-request-", "x-auth-user", "x-authenticated-", "x-authentik-", "x-webauth-", "x-vouch-",
+	"x-consumer-", "x-credential-", "x-jwt-", "oidc-", "shib-", "sm-user", "oam-", "iv-",
+	"x-amzn-oidc-", "x-apigateway-", "x-appengine-", "x-goog-authenticated-", "x-goog-iap-",
+	"x-ms-client-principal", "x-ms-token-", "cf-access-", "tailscale-", "teleport-", "x-pomerium-",
+	// Where from, and what the mesh decided.
+	"cf-connecting-", "x-envoy-",
 }
 
 // longestName bounds how much of a header name is looked at; everything in the

@@ -27,9 +27,6 @@ type Config struct {
 	// its length is refused before the upstream hears of it, a chunked one when it
 	// crosses the bound.
 	MaxBodyBytes int64
-	// InsecurePlaintextUpstream allows http upstreams that are not on loopback, on
-	// all routes. See the field of that name in Route for when it MUST NOT be used.
-	InsecurePlaintextUpstream bool
 }
 
 // Proxy is an http.Handler that forwards only what its routes and its verifier
@@ -41,6 +38,7 @@ type Proxy struct {
 	logger   *slog.Logger
 	clock    func() time.Time
 	maxBody  int64
+	handler  http.Handler // serve, with panics answered
 }
 
 // New checks the configuration and returns every fault in it at once; those of
@@ -56,12 +54,9 @@ func New(c Config) (*Proxy, error) {
 	if c.MaxBodyBytes < 0 {
 		faults = append(faults, errors.New("proxy: the largest body must not be negative"))
 	}
-	table, routeFaults := newTable(c.Routes, c.InsecurePlaintextUpstream)
-	for _, fault := range routeFaults {
-		faults = append(faults, fault)
-	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	table, routeFaults := newTable(c.Routes)
+	if err := errors.Join(append(faults, joinRouteErrors(routeFaults))...); err != nil {
+		return nil, err
 	}
 	p := &Proxy{verifier: c.Verifier, table: table, logger: c.Logger, clock: c.Clock, maxBody: c.MaxBodyBytes}
 	if p.logger == nil {
@@ -71,12 +66,16 @@ func New(c Config) (*Proxy, error) {
 		p.clock = time.Now
 	}
 	p.reverse = p.newReverse(c.Transport)
+	p.handler = decision.Recover(http.HandlerFunc(p.serve), decision.APIRequest, p.logger, p.clock)
 	return p, nil
 }
 
-// ServeHTTP takes a request through the journey: one reading of the target, a
-// route, a token in the right hands, and only then the upstream.
-func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers a request, in the upstream's words or its own.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
+
+// serve takes a request through the journey: one reading of the target, a route,
+// a token in the right hands, and only then the upstream.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	start := p.clock()
 	// 1. The target has one reading.
 	if err := checkTarget(r); err != nil {
@@ -113,13 +112,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refuse answers and logs what the proxy itself decided before any token work.
 func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, start time.Time, reason decision.Reason, route, detail string) {
 	answer := reason.AtResourceServer()
-	d := decision.Decision{
-		Time: start.UTC(), RequestID: decision.NewRequestID(), Journey: decision.APIRequest,
-		Evidence: decision.Evidence{
-			RemoteAddr: r.RemoteAddr, Method: r.Method, Path: escapedPath(r.URL),
-			Route: route, TLSVersion: tlsVersion(r), Detail: detail,
-		},
-	}
+	d := decision.New(r, decision.APIRequest, start)
+	d.Evidence.Route, d.Evidence.Detail = route, detail
 	d.Refuse(reason, answer.Status, p.clock())
 	d.Log(r.Context(), p.logger)
 	decision.WriteRefusal(w, answer, d.RequestID)

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/certbound/certbound/resource/accesstoken"
 )
 
 // Route says who may call what, and where it goes. What no route lists is
@@ -69,9 +71,24 @@ func RouteErrors(err error) []*RouteError {
 	return all
 }
 
+// CheckRoutes returns what New would find wrong with routes; [RouteErrors] picks
+// the parts out.
+func CheckRoutes(routes []Route) error {
+	_, faults := newTable(routes)
+	return joinRouteErrors(faults)
+}
+
+func joinRouteErrors(faults []*RouteError) error {
+	all := make([]error, len(faults))
+	for i, fault := range faults {
+		all[i] = fault
+	}
+	return errors.Join(all...)
+}
+
 // check collects everything that is wrong with the route taken by itself, apart
 // from its template.
-func (rt *Route) check(insecure bool, report func(field string, err error)) {
+func (rt *Route) check(report func(field string, err error)) {
 	if len(rt.Methods) == 0 {
 		report("methods", errors.New("no method is listed, so nothing could pass"))
 	}
@@ -89,13 +106,13 @@ func (rt *Route) check(insecure bool, report func(field string, err error)) {
 		report("scopes", errors.New("scopes are listed and any scope is allowed: only one can be meant"))
 	}
 	for i, scope := range rt.Scopes {
-		if !isScope(scope) {
+		if !accesstoken.IsScopeToken(scope) {
 			report("scopes", fmt.Errorf("%q is not a scope (RFC 6749 §3.3)", scope))
 		} else if slices.Contains(rt.Scopes[:i], scope) {
 			report("scopes", fmt.Errorf("%q is listed twice", scope))
 		}
 	}
-	if err := checkUpstream(rt.Upstream, insecure || rt.InsecurePlaintextUpstream); err != nil {
+	if err := checkUpstream(rt.Upstream, rt.InsecurePlaintextUpstream); err != nil {
 		report("upstream", err)
 	}
 }
@@ -112,10 +129,4 @@ func checkMethod(method string) error {
 		return fmt.Errorf("%q is not an upper-case HTTP method", method)
 	}
 	return nil
-}
-
-// isScope is scope-token of RFC 6749 §3.3.
-func isScope(s string) bool {
-	bad := func(c rune) bool { return c <= 0x20 || c == '"' || c == '\\' || c >= 0x7f }
-	return s != "" && !strings.ContainsFunc(s, bad)
 }

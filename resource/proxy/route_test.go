@@ -86,9 +86,6 @@ func TestUpstreamsAllowed(t *testing.T) {
 	}
 	r := good(t, "/")
 	r.Upstream = mustURL(t, "http://10.0.0.1")
-	if _, err := proxy.New(proxy.Config{Verifier: verifier, Routes: []proxy.Route{r}, InsecurePlaintextUpstream: true}); err != nil {
-		t.Errorf("allowed for all routes: %v", err)
-	}
 	r.InsecurePlaintextUpstream = true
 	if _, err := proxy.New(proxy.Config{Verifier: verifier, Routes: []proxy.Route{r}}); err != nil {
 		t.Errorf("allowed for the route: %v", err)
@@ -158,6 +155,35 @@ func TestMostSpecificRoute(t *testing.T) {
 		}
 		for _, target := range []string{"/b/", "/a/b/c/d", "/a/b/"} {
 			w.expectRefusal(t, w.call(t, "GET", target), 404, "route_unknown")
+		}
+	}
+}
+
+// TestCheckRoutes: what New would say of the routes, without the rest of it.
+func TestCheckRoutes(t *testing.T) {
+	t.Parallel()
+	if err := proxy.CheckRoutes([]proxy.Route{good(t, "/a")}); err != nil {
+		t.Error(err)
+	}
+	err := proxy.CheckRoutes([]proxy.Route{good(t, "/a"), good(t, "b"), good(t, "/a")})
+	want := "proxy: routes[1].path: must start with a slash\nproxy: routes[2].path: GET /a matches the same requests as routes[0], GET /a"
+	if err == nil || err.Error() != want || len(proxy.RouteErrors(err)) != 2 {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+func TestParseUpstream(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		"http://127.0.0.1:9000/base": "", "https://api.internal": "", "localhost": "", // the last is judged with its route
+		"":                               "proxy: missing",
+		"127.0.0.1:9000":                 `proxy: "127.0.0.1:9000" does not start with http:// or https://`,
+		"http://user:secret@127.0.0.1:x": `proxy: not a URL: invalid port ":x" after host`,
+		"https://a%zz":                   `proxy: not a URL: invalid URL escape "%zz"`,
+	} {
+		u, err := proxy.ParseUpstream(raw)
+		if want == "" && (err != nil || u.String() != raw) || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("ParseUpstream(%q) = %v, %v", raw, u, err)
 		}
 	}
 }

@@ -14,16 +14,25 @@ func TestIdentityHeadersCannotBeSmuggled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	tests := map[string][]string{
-		"plain":          {"X-Certbound-Client: evil", "X-Certbound-Partner: evil", "X-Certbound-Scope: evil", "Client-Cert: :evil:"},
-		"duplicates":     {"X-Certbound-Client: evil", "X-Certbound-Client: evil", "Client-Cert: :evil:", "Client-Cert: :evil:", "Client-Cert-Chain: :evil:"},
-		"case":           {"x-cErtbound-cliEnt: evil", "CLIENT-CERT: :evil:", "x-forwarded-FOR: evil"},
-		"underscores":    {"X_Certbound_Client: evil", "client_cert: evil", "X_Forwarded_For: evil", "SSL_CLIENT_S_DN: evil", "X-SSL_Client_Cert: evil"},
-		"dots":           {"X.Certbound.Client: evil", "Client.Cert: evil", "X-Forwarded.For: evil"},
-		"mixed":          {"X_Certbound-Client: evil", "X-Certbound.Client: evil", "X!Certbound|Client: evil"},
-		"connection":     {"Connection: X-Certbound-Client, client-cert, X-Certbound-Partner, X-Certbound-Scope, X-Request-Id, X-Forwarded-For, Host", "X-Certbound-Client: evil"},
-		"other proxies":  {"X-Forwarded-Client-Cert: Hash=evil", "X-SSL-Client-Cert: evil", "X-Client-CN: evil", "X-Client-Identity: evil", "X-Amzn-Mtls-Clientcert: evil", "X-Arr-ClientCert: evil", "Remote-User: evil"},
-		"addresses":      {"X-Forwarded-For: 6.6.6.6", "X-Forwarded-Host: evil", "X-Forwarded-Proto: evil", "X-Forwarded: evil", "Forwarded: for=evil", "X-Real-IP: evil", "True-Client-IP: evil"},
-		"rereading":      {"X-HTTP-Method-Override: evil", "X-HTTP-Method: evil", "X-Method-Override: evil", "X-Original-URL: /evil", "X-Rewrite-URL: /evil", "X_HTTP_Method_Override: evil"},
+		"plain":         {"X-Certbound-Client: evil", "X-Certbound-Partner: evil", "X-Certbound-Scope: evil", "Client-Cert: :evil:"},
+		"duplicates":    {"X-Certbound-Client: evil", "X-Certbound-Client: evil", "Client-Cert: :evil:", "Client-Cert: :evil:", "Client-Cert-Chain: :evil:"},
+		"case":          {"x-cErtbound-cliEnt: evil", "CLIENT-CERT: :evil:", "x-forwarded-FOR: evil"},
+		"underscores":   {"X_Certbound_Client: evil", "client_cert: evil", "X_Forwarded_For: evil", "SSL_CLIENT_S_DN: evil", "X-SSL_Client_Cert: evil"},
+		"dots":          {"X.Certbound.Client: evil", "Client.Cert: evil", "X-Forwarded.For: evil"},
+		"mixed":         {"X_Certbound-Client: evil", "X-Certbound.Client: evil", "X!Certbound|Client: evil"},
+		"connection":    {"Connection: X-Certbound-Client, client-cert, X-Certbound-Partner, X-Certbound-Scope, X-Request-Id, X-Forwarded-For, Host", "X-Certbound-Client: evil"},
+		"other proxies": {"X-Forwarded-Client-Cert: Hash=evil", "X-SSL-Client-Cert: evil", "X-Client-CN: evil", "X-Client-Identity: evil", "X-Amzn-Mtls-Clientcert: evil", "X-Arr-ClientCert: evil", "Remote-User: evil"},
+		"addresses":     {"X-Forwarded-For: 6.6.6.6", "X-Forwarded-Host: evil", "X-Forwarded-Proto: evil", "X-Forwarded: evil", "Forwarded: for=evil", "X-Real-IP: evil", "True-Client-IP: evil"},
+		"rereading":     {"X-HTTP-Method-Override: evil", "X-HTTP-Method: evil", "X-Method-Override: evil", "X-Original-URL: /evil", "X-Rewrite-URL: /evil", "X_HTTP_Method_Override: evil"},
+		"single sign-on": {"Remote_User: evil", "Remote-Groups: evil", "X-Remote-Extra-Scopes: evil", "X-Auth-Request-Email: evil", "X_Auth_Request_User: evil", "X-Authenticated-Userid: evil",
+			"X-WebAuth-User: evil", "X-Authentik-Username: evil", "X-Vouch-User: evil", "OIDC_CLAIM_sub: evil", "Shib-Session-Id: evil", "SM_USER: evil", "OAM_REMOTE_USER: evil", "iv-user: evil", "X-Userinfo: evil", "X-ID-Token: evil"},
+		"gateways": {"X-Amzn-Oidc-Identity: evil", "X-Amzn-Oidc-Data: evil", "X-Apigateway-Api-Userinfo: evil", "X-Endpoint-Api-UserInfo: evil", "X-Goog-IAP-JWT-Assertion: evil", "X-AppEngine-User-Email: evil",
+			"X-MS-Client-Principal-Id: evil", "X-MS-Token-AAD-Id-Token: evil", "Cf-Access-Jwt-Assertion: evil", "Cf-Access-Authenticated-User-Email: evil", "Tailscale-User-Login: evil", "Teleport-Jwt-Assertion: evil",
+			"X-Pomerium-Claim-Email: evil", "X-Pomerium-Jwt-Assertion: evil", "X-JWT-Assertion: evil", "X-Consumer-Custom-Id: evil", "X-Credential-Identifier: evil", "X-Anonymous-Consumer: evil", "X-Proxy-User: evil", "X-Spiffe-Id: evil"},
+		"more addresses": {"CF-Connecting-IPv6: evil", "Fly-Client-IP: evil", "DO-Connecting-IP: evil", "WL-Proxy-Client-IP: evil", "WL-Proxy-Client-Cert: evil", "Proxy-Client-IP: evil", "X-Azure-ClientIP: evil",
+			"X-Original-Forwarded-For: evil", "X-Real-Port: evil", "X-NF-Client-Connection-IP: evil", "Cf-Client-Cert-Der-Base64: evil", "X-ARR-SSL: evil", "Front-End-Https: evil", "X-Scheme: evil"},
+		"framing":        {"Content_Length: evil", "Transfer.Encoding: evil", "Transfer_Encoding: evil"},
+		"impersonation":  {"Impersonate-User: evil", "Impersonate_Group: evil", "X-Auth-User: evil", "X-Certbound: evil", "ClientCert: evil"},
 		"request id":     {"X-Request-Id: evil", "X_Request_Id: evil"},
 		"empty values":   {"X-Certbound-Client:", "Client-Cert:", "X-Forwarded-For:"},
 		"hop by hop":     {"Proxy-Authorization: evil", "Keep-Alive: evil", "Proxy-Connection: evil", "TE: evil", "Connection: X-Hop", "X-Hop: evil"},
@@ -81,7 +90,8 @@ func TestTrailersCannotSmuggle(t *testing.T) {
 func TestHarmlessHeadersPass(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	lines := []string{"Accept-Encoding: br", "X-Api-Key: k", "Cookie: a=b", "Cookie: c=d", "User-Agent: curl", "Idempotency-Key: 7", "Accept: */*"}
+	lines := []string{"Accept-Encoding: br", "X-Api-Key: k", "Cookie: a=b", "Cookie: c=d", "User-Agent: curl", "Idempotency-Key: 7", "Accept: */*",
+		"X-User-Id: 7", "X-Access-Token: t", "X-Auth-Token: t", "X-Tenant-Id: t", "X-Original-Filename: f", "X-Goog-Api-Key: k", "X-Amzn-Trace-Id: t", "X-Ms-Version: 1", "Traceparent: 00-1", "X-Correlation-Id: c", "X-Hub-Signature: s", "Origin: https://o", "Remote: r", "If-Match: e"}
 	if a := w.call(t, "GET", "/accounts", lines...); a.StatusCode != 200 {
 		t.Fatalf("%d", a.StatusCode)
 	}
@@ -140,6 +150,28 @@ func TestAnswerHygiene(t *testing.T) {
 		}
 		if line := w.log.one(t); line["upstream_status"] != 401.0 || line["outcome"] != "allow" || line["request_id"] != a.Header.Get("X-Request-Id") {
 			t.Errorf("logged %v", line)
+		}
+	}
+}
+
+// TestForwardedHostIsConfirmed: a Host that the TLS handshake says nothing of is
+// not passed on as a fact.
+func TestForwardedHostIsConfirmed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, tt := range []struct{ sni, host, want string }{
+		{"localhost", "localhost", "localhost"},
+		{"localhost", "LOCALHOST:8444", "LOCALHOST:8444"},
+		{"localhost", "evil.test", ""},
+		{"localhost", "localhost.evil.test", ""},
+		{"localhost", "localhost:evil", ""},
+		{"localhost", "127.0.0.1", ""},
+		{"127.0.0.1", "127.0.0.1", ""}, // no SNI is sent for an address
+		{"127.0.0.1", "evil.test", ""},
+	} {
+		a := w.sendTo(t, tt.sni, w.acme, "GET /accounts HTTP/1.1\nHost: "+tt.host+"\nAuthorization: Bearer {token}\nX-Forwarded-Host: evil\n\n")
+		if got := strings.Join(w.values("X-Forwarded-Host"), "&"); a.StatusCode != 200 || got != tt.want {
+			t.Errorf("SNI %q, Host %q: %d, X-Forwarded-Host %q, want %q", tt.sni, tt.host, a.StatusCode, got, tt.want)
 		}
 	}
 }

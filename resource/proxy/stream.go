@@ -15,32 +15,57 @@ import (
 type pace struct {
 	control     *http.ResponseController
 	read, write time.Duration
+	// drains says that writing the answer's head, and ending the exchange, may
+	// read: HTTP/1.1 of net/http consumes what is left of the body (up to 256 KiB)
+	// before it sends an answer. HTTP/2 does not.
+	drains bool
 
-	mu    sync.Mutex // a read may still be running when the handler returns
-	ended bool
+	mu      sync.Mutex // a read may still be running when the handler returns
+	readers int        // the transport, and net/http as it writes
+	ended   bool
 }
 
 func newPace(w http.ResponseWriter, r *http.Request) *pace {
-	p := &pace{control: http.NewResponseController(w)}
+	p := &pace{control: http.NewResponseController(w), drains: r.ProtoMajor < 2}
 	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
 		p.read, p.write = srv.ReadTimeout, srv.WriteTimeout
 	}
-	p.allowRead(0)
+	p.boundRead(time.Time{})
 	p.allowWrite(0)
 	return p
 }
 
-// allowRead bounds the next read; 0 lifts the bound. Deadlines of connections are
-// in real time, whatever clock decisions are made by. A server that cannot set
-// one keeps its own bounds, hence no error.
-func (p *pace) allowRead(d time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.read > 0 && !p.ended {
-		_ = p.control.SetReadDeadline(deadline(d))
+// boundRead sets the read deadline. Deadlines of connections are in real time,
+// whatever clock decisions are made by. A server that cannot set one keeps its
+// own bounds, hence no error.
+func (p *pace) boundRead(deadline time.Time) {
+	if p.read > 0 {
+		_ = p.control.SetReadDeadline(deadline)
 	}
 }
 
+// beginRead bounds the reads from now on; endRead lifts the bound when the last
+// reader is done. Without a count the transport, done with its read, would lift
+// the bound from under a drain.
+func (p *pace) beginRead() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.readers++
+	if !p.ended {
+		p.boundRead(deadline(p.read))
+	}
+}
+
+func (p *pace) endRead() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.readers--
+	if !p.ended && p.readers == 0 {
+		p.boundRead(time.Time{})
+	}
+}
+
+// allowWrite bounds the next write; 0 lifts the bound.
 func (p *pace) allowWrite(d time.Duration) {
 	if p.write > 0 {
 		_ = p.control.SetWriteDeadline(deadline(d))
@@ -54,13 +79,35 @@ func deadline(d time.Duration) time.Time {
 	return time.Now().Add(d)
 }
 
+// longAgo as a deadline makes every read fail at once.
+var longAgo = time.Unix(1, 0)
+
 // end gives the connection back: what the server still flushes is bounded again,
-// and a late read must not touch the deadlines of the next request.
-func (p *pace) end() {
+// and a late read must not touch the deadlines of the next request. A caller who
+// stalls with part of the body unsent is waited for no longer than for any read,
+// and not at all when it has stalled already or the handler panics: net/http,
+// which wants the rest of the body before it answers, would wait for ever.
+func (p *pace) end(body *pacedBody, answered bool) {
 	p.allowWrite(p.write)
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.ended = true
+	if p.read == 0 || !p.drains || body.complete() {
+		p.mu.Unlock()
+		return
+	}
+	if err := body.err(); answered && (err == nil || errors.Is(err, errBodyTooLarge)) {
+		p.boundRead(deadline(p.read))
+	} else {
+		p.boundRead(longAgo)
+	}
+	p.mu.Unlock()
+	if body.begun() {
+		// The transport may be in a read still. net/http would break that off, lift
+		// the deadline and then drain; once closed there is nothing left to drain. A
+		// body nobody has asked for is left to net/http, which answers
+		// Expect: 100-continue without waiting for it.
+		_ = body.body.Close()
+	}
 }
 
 var errBodyTooLarge = errors.New("proxy: the request body is over the configured bound")
@@ -73,29 +120,44 @@ type pacedBody struct {
 	left    int64 // bytes still allowed, when bounded
 	bounded bool
 
+	turn sync.Mutex // held by a read as a whole
+
 	mu     sync.Mutex // the transport reads in a goroutine of its own
+	reads  bool       // the first read has begun
+	whole  bool       // its end has been read
 	failed error
 }
 
 // Read passes bytes on until the body ends, fails or crosses its bound.
 func (b *pacedBody) Read(p []byte) (int, error) {
+	b.turn.Lock()
+	defer b.turn.Unlock()
 	if b.bounded && int64(len(p)) > b.left+1 {
 		p = p[:b.left+1] // one byte more shows that there is more
 	}
-	b.pace.allowRead(b.pace.read)
+	b.note(func() { b.reads = true })
+	b.pace.beginRead()
 	n, err := b.body.Read(p)
-	b.pace.allowRead(0)
+	whole := err == io.EOF //nolint:errorlint // io.Reader returns io.EOF itself
+	if whole {
+		b.note(func() { b.whole = true })
+	}
+	b.pace.endRead()
 	if b.bounded {
 		if b.left -= int64(n); b.left < 0 {
-			n, err = 0, errBodyTooLarge
+			n, err, whole = 0, errBodyTooLarge, false
 		}
 	}
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader returns io.EOF itself
-		b.mu.Lock()
-		b.failed = err
-		b.mu.Unlock()
+	if err != nil && !whole {
+		b.note(func() { b.failed = err })
 	}
 	return n, err
+}
+
+func (b *pacedBody) note(change func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change()
 }
 
 // Close closes the inbound body.
@@ -111,10 +173,39 @@ func (b *pacedBody) err() error {
 	return b.failed
 }
 
+// settled is err once the read that is under way, if any, has ended. It does not
+// wait where reads are not bounded.
+func (b *pacedBody) settled() error {
+	if b == nil || b.pace.read == 0 {
+		return b.err()
+	}
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	return b.err()
+}
+
+// begun reports whether anybody has asked for the body.
+func (b *pacedBody) begun() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.reads
+}
+
+// complete reports whether nothing of the body is left to be read.
+func (b *pacedBody) complete() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.whole
+}
+
 // answerWriter is the caller's side of an answer.
 type answerWriter struct {
 	http.ResponseWriter
 	pace *pace
+	body *pacedBody // of the request; nil when it has none
 }
 
 // WriteHeader strips informational answers, which do not pass answered.
@@ -127,16 +218,30 @@ func (w *answerWriter) WriteHeader(status int) {
 
 // Write bounds the time the caller may take to read these bytes.
 func (w *answerWriter) Write(p []byte) (int, error) {
-	w.pace.allowWrite(w.pace.write)
-	defer w.pace.allowWrite(0)
+	defer w.bound()()
 	return w.ResponseWriter.Write(p)
 }
 
 // FlushError is Flush with the same bound.
 func (w *answerWriter) FlushError() error {
-	w.pace.allowWrite(w.pace.write)
-	defer w.pace.allowWrite(0)
+	defer w.bound()()
 	return w.pace.control.Flush()
+}
+
+// bound bounds one write, and the drain it may begin with; the function it
+// returns lifts the bounds. Where the body is complete the read deadline is left
+// alone: the server then watches the connection by a read of its own, and takes
+// a timeout for the caller's leaving.
+func (w *answerWriter) bound() (lift func()) {
+	w.pace.allowWrite(w.pace.write)
+	if !w.pace.drains || w.body.complete() {
+		return func() { w.pace.allowWrite(0) }
+	}
+	w.pace.beginRead()
+	return func() {
+		w.pace.endRead()
+		w.pace.allowWrite(0)
+	}
 }
 
 // trailingBody strips trailers that arrive behind an answer's body; they are

@@ -137,7 +137,7 @@ func wait(t *testing.T, c <-chan struct{}, what string) {
 	t.Helper()
 	select {
 	case <-c:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("waited in vain for %s", what)
 	}
 }
@@ -151,8 +151,8 @@ func TestLargeBodies(t *testing.T) {
 			body, err := io.ReadAll(r.Body)
 			_, _ = rw.Write(body)
 			rw.Header().Set(http.TrailerPrefix+"X-Sum", fmt.Sprintf("%d %x %v", len(body), sha256.Sum256(body), err))
-		}, enable(protocols), func(_ *world, _ *proxy.Config, s *httptest.Server) {
-			s.Config.ReadTimeout, s.Config.WriteTimeout = 20*time.Second, 20*time.Second
+		}, enable(protocols), func(w *world, _ *proxy.Config, _ *httptest.Server) {
+			w.limits = &http.Server{ReadTimeout: patience, WriteTimeout: patience}
 		})
 		sent, received := sha256.New(), sha256.New()
 		body := io.TeeReader(io.LimitReader(rand.NewChaCha8([32]byte{1}), size), sent)
@@ -167,71 +167,6 @@ func TestLargeBodies(t *testing.T) {
 			t.Errorf("upstream saw %s, want %s", got, want)
 		}
 	})
-}
-
-// TestLongExchanges: the server's timeouts bound each read and write of what is
-// forwarded, not the whole of it.
-func TestLongExchanges(t *testing.T) {
-	t.Parallel()
-	const limit = time.Second // pieces come four times as often, so a busy machine changes nothing
-	both(t, func(t *testing.T, protocols ...string) {
-		w := handled(t, func(rw http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			tick := time.NewTicker(limit + limit/4)
-			defer tick.Stop()
-			for range 2 {
-				select {
-				case <-tick.C:
-				case <-r.Context().Done():
-					return
-				}
-				_, _ = io.WriteString(rw, "x")
-				_ = http.NewResponseController(rw).Flush()
-			}
-		}, enable(protocols), func(_ *world, _ *proxy.Config, s *httptest.Server) {
-			s.Config.ReadTimeout, s.Config.WriteTimeout = limit, limit
-		})
-		client := w.client(t, protocols...)
-		for range 2 { // the second finds the connection as the first left it
-			pr, pw := io.Pipe()
-			go func() {
-				tick := time.NewTicker(limit / 4)
-				defer tick.Stop()
-				for range 5 {
-					<-tick.C
-					_, _ = io.WriteString(pw, "y")
-				}
-				_ = pw.Close()
-			}()
-			res, err := client.Do(w.request(t.Context(), t, "POST", "/accounts", pr))
-			must(t, err)
-			body, err := io.ReadAll(res.Body)
-			must(t, err)
-			must(t, res.Body.Close())
-			if string(body) != "xx" {
-				t.Errorf("%d %q", res.StatusCode, body)
-			}
-		}
-	})
-}
-
-// TestStalledUpload: a caller that stops sending is let go of.
-func TestStalledUpload(t *testing.T) {
-	t.Parallel()
-	ended := make(chan struct{})
-	w := handled(t, func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		close(ended)
-	}, func(_ *world, _ *proxy.Config, s *httptest.Server) { s.Config.ReadTimeout = 300 * time.Millisecond })
-	// One chunk, and no end of the body.
-	a := w.send(t, w.acme, "POST /accounts HTTP/1.1\nHost: localhost\nAuthorization: Bearer {token}\nTransfer-Encoding: chunked\n\n1\ny\n")
-	if a.StatusCode != 400 || a.json.Reason != "request_malformed" {
-		t.Errorf("got %d %s", a.StatusCode, a.body)
-	}
-	wait(t, ended, "the upstream's request to end")
-	if line := w.log.one(t); line["reason"] != "request_malformed" {
-		t.Errorf("logged %v", line)
-	}
 }
 
 // TestUpstreamBreaksOff: half an answer must not look whole.

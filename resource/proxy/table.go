@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	"github.com/certbound/certbound/resource/decision"
 )
 
 // table finds the route of a request. mux matches paths only: its handling of
@@ -33,7 +35,7 @@ type route struct {
 }
 
 // newTable compiles the routes and reports everything that is wrong with them.
-func newTable(routes []Route, insecure bool) (*table, []*RouteError) {
+func newTable(routes []Route) (*table, []*RouteError) {
 	var faults []*RouteError
 	shapes := map[string]*shape{}
 	for i := range routes {
@@ -42,7 +44,7 @@ func newTable(routes []Route, insecure bool) (*table, []*RouteError) {
 		if err != nil {
 			report("path", err)
 		}
-		routes[i].check(insecure, report)
+		routes[i].check(report)
 		if err == nil {
 			s := shapes[t.shape()]
 			if s == nil {
@@ -105,7 +107,7 @@ func (s *shape) finish() {
 
 // find returns the shape that matches a path that passed CheckPath, or nil.
 func (t *table) find(r *http.Request) *shape {
-	escaped := escapedPath(r.URL)
+	escaped := decision.Path(r.URL)
 	if canonical := canonicalPath(escaped); canonical != escaped {
 		// Match the one spelling in which literals are kept. The request itself goes
 		// on as it came.

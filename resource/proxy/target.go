@@ -5,18 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
+	"strconv"
 	"strings"
-)
 
-// escapedPath returns the path as the caller spelled it. url.EscapedPath does
-// not: it re-encodes what it holds for invalid, and would hide it from the rule.
-func escapedPath(u *url.URL) string {
-	if u.RawPath != "" {
-		return u.RawPath
-	}
-	return u.EscapedPath() // RawPath is empty when this is what was received
-}
+	"github.com/certbound/certbound/resource/decision"
+)
 
 // checkTarget refuses request targets with more than one reading: their form,
 // their path, and a fragment behind the query. Queries that cannot be parsed or
@@ -25,7 +18,7 @@ func checkTarget(r *http.Request) error {
 	if err := checkForm(r); err != nil {
 		return err
 	}
-	if err := CheckPath(escapedPath(r.URL)); err != nil {
+	if err := CheckPath(decision.Path(r.URL)); err != nil {
 		return err
 	}
 	if strings.Contains(r.URL.RawQuery, "#") {
@@ -47,10 +40,33 @@ func checkForm(r *http.Request) error {
 	if u.Scheme != "https" || u.Opaque != "" || u.User != nil || u.Host != r.Host {
 		return errors.New("proxy: absolute-form target does not name this server by https")
 	}
-	if r.TLS != nil && r.TLS.ServerName != "" && !strings.EqualFold(hostname(u.Host), r.TLS.ServerName) {
-		return fmt.Errorf("proxy: absolute-form target names another host than the TLS handshake (%q)", r.TLS.ServerName)
+	if name := serverName(r); name != "" && !strings.EqualFold(hostname(u.Host), name) {
+		return fmt.Errorf("proxy: absolute-form target names another host than the TLS handshake (%q)", name)
 	}
 	return nil
+}
+
+// hostConfirmed reports whether the request's Host is the name the caller asked
+// for in the TLS handshake, which the server certificate answered for. Without
+// SNI (a caller who dials an address sends none) nothing confirms it.
+func hostConfirmed(r *http.Request) bool {
+	name := serverName(r)
+	if name == "" {
+		return false
+	}
+	if _, port, err := net.SplitHostPort(r.Host); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return false
+		}
+	}
+	return strings.EqualFold(hostname(r.Host), name)
+}
+
+func serverName(r *http.Request) string {
+	if r.TLS == nil {
+		return ""
+	}
+	return r.TLS.ServerName
 }
 
 func hostname(hostport string) string {

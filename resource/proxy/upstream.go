@@ -10,7 +10,34 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/certbound/certbound/resource/decision"
 )
+
+// ParseUpstream reads the address of an upstream as people write it. Whether a
+// route may use it is judged by New and CheckRoutes.
+func ParseUpstream(raw string) (*url.URL, error) {
+	if raw == "" {
+		return nil, errors.New("proxy: missing")
+	}
+	u, err := url.Parse(raw)
+	if err == nil {
+		return u, nil
+	}
+	// "127.0.0.1:9000" is no URL for a reason that helps nobody.
+	if !strings.HasPrefix(raw, "http://") && !strings.HasPrefix(raw, "https://") {
+		return nil, noScheme(raw)
+	}
+	// The text is left out: it may hold a password, and cannot be redacted.
+	if wrapper := (*url.Error)(nil); errors.As(err, &wrapper) {
+		err = wrapper.Err
+	}
+	return nil, fmt.Errorf("proxy: not a URL: %w", err)
+}
+
+func noScheme(raw string) error {
+	return fmt.Errorf("proxy: %q does not start with http:// or https://", raw)
+}
 
 // checkUpstream accepts an http or https address with nothing in it that a
 // request could not keep to.
@@ -19,7 +46,7 @@ func checkUpstream(u *url.URL, insecure bool) error {
 	case u == nil:
 		return errors.New("missing")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("%q does not start with http:// or https://", u.Redacted())
+		return plain(noScheme(u.Redacted()))
 	case u.Hostname() == "" || u.Opaque != "":
 		return fmt.Errorf("%q names no host", u.Redacted())
 	case u.User != nil:
@@ -32,7 +59,7 @@ func checkUpstream(u *url.URL, insecure bool) error {
 	if u.Path == "" {
 		return nil
 	}
-	if err := CheckPath(escapedPath(u)); err != nil {
+	if err := CheckPath(decision.Path(u)); err != nil {
 		return plain(err)
 	}
 	return nil
@@ -52,7 +79,7 @@ func (rt *route) upstreamURL(in *url.URL) *url.URL {
 	return &url.URL{
 		Scheme: rt.Upstream.Scheme, Host: rt.Upstream.Host,
 		Path:     strings.TrimSuffix(rt.Upstream.Path, "/") + in.Path,
-		RawPath:  rt.base + escapedPath(in),
+		RawPath:  rt.base + decision.Path(in),
 		RawQuery: in.RawQuery, ForceQuery: in.ForceQuery,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // checker collects what is wrong with decoded values.
@@ -78,6 +79,13 @@ func (c *checker) tls(t TLS) {
 	c.required("tls.certificate", string(t.Certificate))
 	c.required("tls.key", string(t.Key))
 	c.oneOf("tls.min_version", t.MinVersion, "1.3", "1.2")
+}
+
+// within wants whole seconds from least to most.
+func (c *checker) within(path string, d Duration, least, most time.Duration) {
+	if span := time.Duration(d); span < least || span > most || span%time.Second != 0 {
+		c.problem(path, "%s is outside %s … %s in whole seconds", d, Duration(least), Duration(most))
+	}
 }
 
 // index names the i-th element of a list.

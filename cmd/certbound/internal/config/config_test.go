@@ -82,6 +82,9 @@ func TestLoadProxy(t *testing.T) {
 	if diff := cmp.Diff(routes, got.Routes); diff != "" {
 		t.Error(diff)
 	}
+	if got.MaxBodyBytes != 10<<20 {
+		t.Errorf("bodies are bounded at %d bytes by default", got.MaxBodyBytes)
+	}
 	if got.Leeway != config.Duration(10*time.Second) || got.Listen != "127.0.0.1:8444" {
 		t.Errorf("defaults: leeway %s, listen %s", got.Leeway, got.Listen)
 	}
@@ -115,7 +118,7 @@ FILE:12:7: unknown setting "fil" in keys.keks[0]; known here: id, file`},
 		{"two keys of one id", "      file: kek", "      file: kek\n    - {id: k1, file: b}", `FILE:13:12: keys.keks[1].id: "k1" is the id of an earlier key`},
 		{"lifetime without unit", "tls:", "token_lifetime: 300\ntls:", `FILE:3:17: token_lifetime: want a text such as 30s, got a number (quote it to make it a text)`},
 		{"lifetime unreadable", "tls:", "token_lifetime: 5 minutes\ntls:", `FILE:3:17: token_lifetime: "5 minutes" is not a duration: write a number with its unit, such as 30s, 5m or 1h`},
-		{"lifetime too long", "tls:", "token_lifetime: 2h\ntls:", `FILE:3:17: token_lifetime: 2h0m0s is outside 1s … 1h in whole seconds`},
+		{"lifetime too long", "tls:", "token_lifetime: 2h\ntls:", `FILE:3:17: token_lifetime: 2h is outside 1s … 1h in whole seconds`},
 		{"algorithm", "tls:", "signing_algorithm: HS256\ntls:", `FILE:3:20: signing_algorithm: "HS256" is not one of ES256, RS256`},
 		{"min_version", "  certificate:", "  min_version: \"1.1\"\n  certificate:", `FILE:4:16: tls.min_version: "1.1" is not one of 1.3, 1.2`},
 		{"anchors and aliases", "https://as.example.com", "&a https://as.example.com", `FILE:2:9: issuer: want a text, got YAML's anchor, which certbound does not read: write the value out`},
@@ -139,8 +142,19 @@ func TestProxyProblems(t *testing.T) {
 		{"leeway too big", "audience:", "leeway: 31s\naudience:", `FILE:5:9: leeway: 31s is outside 0s … 30s in whole seconds`},
 		{"leeway negative", "audience:", "leeway: -1s\naudience:", `FILE:5:9: leeway: -1s is outside 0s … 30s in whole seconds`},
 		{"no routes", proxyYAML[strings.Index(proxyYAML, "routes:"):], "", `FILE:1:1: routes: required: without a route every request is answered 404`},
-		{"route without a path", "- path: /accounts", "- path: ''", `FILE:7:11: routes[0].path: required`},
-		{"upstream", "http://127.0.0.1:9000", "127.0.0.1:9000", `FILE:10:15: routes[0].upstream: "127.0.0.1:9000" is not an http or https URL without user, query and fragment`},
+		{"route without a path", "- path: /accounts", "- path: ''", `FILE:7:11: routes[0].path: must start with a slash`},
+		{"upstream", "http://127.0.0.1:9000", "127.0.0.1:9000", `FILE:10:15: routes[0].upstream: "127.0.0.1:9000" does not start with http:// or https://`},
+		{"upstream empty", "http://127.0.0.1:9000", `""`, `FILE:10:15: routes[0].upstream: missing`},
+		{"upstream with a password that cannot be read", "http://127.0.0.1:9000", `"http://u:secret@127.0.0.1:90x"`, `FILE:10:15: routes[0].upstream: not a URL: invalid port ":90x" after host`},
+		{"upstream with a user", "http://127.0.0.1:9000", "http://u@127.0.0.1:9000", `FILE:10:15: routes[0].upstream: holds a user or password; credentials do not belong in an address`},
+		{"plaintext upstream", "http://127.0.0.1:9000", "http://10.0.0.7:9000", `FILE:10:15: routes[0].upstream: "http://10.0.0.7:9000" is plaintext to another machine: use https, or allow it explicitly (insecure_plaintext_upstream)`},
+		{"no bound for bodies", "audience:", "max_body_bytes: 0\naudience:", `FILE:5:17: max_body_bytes: 0 is not a size: write a number of bytes, 1 or more`},
+		{"bound for bodies with a unit", "audience:", "max_body_bytes: 10MiB\naudience:", `FILE:5:17: max_body_bytes: want a whole number, not negative, got a string`},
+		{"routes and the rest at once", "audience: https://api.example.com\nroutes:\n  - path: /accounts\n    methods: [GET]", "leeway: 31s\nroutes:\n  - path: accounts\n    methods: [get]", `FILE:1:1: audience: required
+FILE:5:9: leeway: 31s is outside 0s … 30s in whole seconds
+FILE:7:11: routes[0].path: must start with a slash
+FILE:8:5: routes[0].methods: "get" is not an upper-case HTTP method`},
+		{"a route twice", "    upstream: http://127.0.0.1:9000\n", "    upstream: http://127.0.0.1:9000\n  - {path: /accounts, methods: [GET], any_scope: true, upstream: http://127.0.0.1:9000}\n", `FILE:11:12: routes[1].path: GET /accounts matches the same requests as routes[0], GET /accounts`},
 		{"https upstream without roots", "http://127.0.0.1:9000", "https://127.0.0.1:9000", `FILE:10:15: routes[0].upstream: an https upstream needs upstream_ca: the system's roots are not used`},
 		{"forward_token as text", "    upstream:", "    forward_token: \"yes\"\n    upstream:", `FILE:10:20: routes[0].forward_token: want true or false, got a string`},
 		{"ops", "audience:", "ops: {listen: here}\naudience:", `FILE:5:15: ops.listen: "here" is not host:port`},

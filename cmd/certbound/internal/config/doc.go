@@ -6,6 +6,7 @@
 // the positions by which an error found later, when a file named in the
 // configuration is opened, still points at the line that named it.
 //
-// It knows nothing of the rooms it configures: internal/process turns its values
-// into listeners and handlers.
+// Of the rooms it configures it knows the bounds of values and the rules of
+// routes, which it asks them for; internal/process turns its values into listeners
+// and handlers.
 package config

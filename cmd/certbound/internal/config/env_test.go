@@ -49,11 +49,11 @@ CERTBOUND_LISTEN: listen: "nowhere" is not host:port`)
 
 func TestProxyEnvironment(t *testing.T) {
 	file := write(t, "proxy.yaml", proxyYAML)
-	got, loaded, err := config.LoadProxy(file, []string{"CERTBOUND_LEEWAY=0s", "CERTBOUND_OPS_LISTEN=:0", "CERTBOUND_ROUTES_0_PATH=/other"})
+	got, loaded, err := config.LoadProxy(file, []string{"CERTBOUND_LEEWAY=0s", "CERTBOUND_OPS_LISTEN=:0", "CERTBOUND_MAX_BODY_BYTES=5", "CERTBOUND_ROUTES_0_PATH=/other"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Leeway != 0 || got.Ops.Listen != ":0" || got.Routes[0].Path != "/accounts" {
+	if got.Leeway != 0 || got.Ops.Listen != ":0" || got.MaxBodyBytes != 5 || got.Routes[0].Path != "/accounts" {
 		t.Errorf("leeway %s, ops %s, route %s", got.Leeway, got.Ops.Listen, got.Routes[0].Path)
 	}
 	if diff := cmp.Diff([]string{"CERTBOUND_ROUTES_0_PATH"}, loaded.Unused); diff != "" {

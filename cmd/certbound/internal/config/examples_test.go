@@ -24,7 +24,7 @@ func TestExamplesLoad(t *testing.T) {
 	}
 	for setting, source := range map[string]*config.Source{
 		"signing_algorithm": serve.Source, "tls.min_version": serve.Source, "keys.keks[0].file": serve.Source,
-		"ops.listen": proxy.Source, "upstream_ca": proxy.Source, "realm": proxy.Source,
+		"ops.listen": proxy.Source, "upstream_ca": proxy.Source, "realm": proxy.Source, "max_body_bytes": proxy.Source,
 		"routes[2].insecure_plaintext_upstream": proxy.Source, "routes[1].forward_token": proxy.Source,
 	} {
 		at := source.Locate(setting)

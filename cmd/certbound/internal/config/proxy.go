@@ -1,8 +1,10 @@
 package config
 
 import (
-	"net/url"
-	"time"
+	"strings"
+
+	"github.com/certbound/certbound/resource"
+	"github.com/certbound/certbound/resource/proxy"
 )
 
 // Proxy is the configuration of `certbound proxy`, the resource-server proxy.
@@ -24,8 +26,11 @@ type Proxy struct {
 	// Leeway for iat and nbf between our clock and the issuer's; exp has none.
 	// Default 10s, at most 30s.
 	Leeway Duration `yaml:"leeway" env:"LEEWAY"`
-	// Realm is shown in WWW-Authenticate. Default: none.
+	// Realm is shown in WWW-Authenticate. Default: the audience.
 	Realm string `yaml:"realm" env:"REALM"`
+	// MaxBodyBytes is the largest request body that is let through; a larger one is
+	// 413. At least 1: there is no way to say "unlimited". Default 10485760, 10 MiB.
+	MaxBodyBytes int `yaml:"max_body_bytes" env:"MAX_BODY_BYTES"`
 	// UpstreamCA is a PEM file with the roots that sign the certificates of https
 	// upstreams. Required when a route has an https upstream.
 	UpstreamCA Path `yaml:"upstream_ca" env:"UPSTREAM_CA_FILE"`
@@ -59,9 +64,10 @@ type Route struct {
 
 func defaultProxy() *Proxy {
 	return &Proxy{
-		Listen: "127.0.0.1:8444",
-		Leeway: Duration(DefaultLeeway),
-		TLS:    TLS{MinVersion: "1.3"},
+		Listen:       "127.0.0.1:8444",
+		Leeway:       Duration(DefaultLeeway),
+		MaxBodyBytes: DefaultMaxBodyBytes,
+		TLS:          TLS{MinVersion: "1.3"},
 	}
 }
 
@@ -72,30 +78,60 @@ func (p *Proxy) validate(c *checker) {
 	c.https("issuer", p.Issuer)
 	c.required("issuer_ca", string(p.IssuerCA))
 	c.required("audience", p.Audience)
-	if p.Leeway < 0 || p.Leeway > Duration(MaxLeeway) || p.Leeway%Duration(time.Second) != 0 {
-		c.problem("leeway", "%s is outside 0s … 30s in whole seconds", p.Leeway)
+	c.within("leeway", p.Leeway, 0, resource.MaxLeeway)
+	if p.MaxBodyBytes < 1 {
+		c.problem("max_body_bytes", "%d is not a size: write a number of bytes, 1 or more", p.MaxBodyBytes)
 	}
 	c.opsAddress(p.Ops.Listen)
 	if len(p.Routes) == 0 {
 		c.problem("routes", "required: without a route every request is answered 404")
 	}
-	for i := range p.Routes {
-		p.validateRoute(c, index("routes", i), &p.Routes[i])
+	p.validateRoutes(c)
+}
+
+// validateRoutes lets package proxy judge the routes, and says where in the file
+// what it finds is.
+func (p *Proxy) validateRoutes(c *checker) {
+	routes, unread := p.proxyRoutes()
+	for i, err := range unread {
+		c.problem(index("routes", i)+".upstream", "%s", withoutPrefix(err))
+	}
+	for _, fault := range proxy.RouteErrors(proxy.CheckRoutes(routes)) {
+		if unread[fault.Index] == nil || fault.Field != "upstream" {
+			c.problem(index("routes", fault.Index)+"."+fault.Field, "%w", fault.Err)
+		}
+	}
+	for i, route := range routes {
+		if route.Upstream != nil && route.Upstream.Scheme == "https" && p.UpstreamCA == "" {
+			c.problem(index("routes", i)+".upstream", "an https upstream needs upstream_ca: the system's roots are not used")
+		}
 	}
 }
 
-// validateRoute checks what it takes to hand a route on. What its path, methods
-// and scopes may be is judged by package proxy, whose errors internal/process
-// places in the file.
-func (p *Proxy) validateRoute(c *checker, at string, r *Route) {
-	c.required(at+".path", r.Path)
-	u, err := url.Parse(r.Upstream)
-	switch {
-	case r.Upstream == "":
-		c.required(at+".upstream", "")
-	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		c.problem(at+".upstream", "%q is not an http or https URL without user, query and fragment", r.Upstream)
-	case u.Scheme == "https" && p.UpstreamCA == "":
-		c.problem(at+".upstream", "an https upstream needs upstream_ca: the system's roots are not used")
-	}
+// ProxyRoutes returns the routes of a valid configuration as package proxy takes
+// them.
+func (p *Proxy) ProxyRoutes() []proxy.Route {
+	routes, _ := p.proxyRoutes()
+	return routes
 }
+
+// proxyRoutes leaves an upstream that cannot be read out, and says why by the
+// index of its route.
+func (p *Proxy) proxyRoutes() (routes []proxy.Route, unread map[int]error) {
+	routes, unread = make([]proxy.Route, len(p.Routes)), map[int]error{}
+	for i, r := range p.Routes {
+		upstream, err := proxy.ParseUpstream(r.Upstream)
+		if err != nil {
+			unread[i] = err
+		}
+		routes[i] = proxy.Route{
+			Path: r.Path, Methods: r.Methods, Scopes: r.Scopes, AnyScope: r.AnyScope, Upstream: upstream,
+			ForwardToken: r.ForwardToken, InsecurePlaintextUpstream: r.InsecurePlaintextUpstream,
+		}
+	}
+	return routes, unread
+}
+
+// withoutPrefix cuts package proxy's prefix off: the place in the file stands in
+// front.
+func withoutPrefix(err error) string { return strings.TrimPrefix(err.Error(), "proxy: ") }

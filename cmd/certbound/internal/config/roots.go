@@ -9,9 +9,10 @@ import (
 	"os"
 )
 
-// ReadRoots reads a PEM file of CA certificates. Anything but well-formed CA
-// certificates and comments between them is an error that names the line: a
-// trust store with a hole in it must not be used (design rule 21).
+// ReadRoots reads a PEM file of CA certificates. Between them may stand blank
+// lines and comments, which begin with '#'; anything else is an error that names
+// the line: a damaged BEGIN line would otherwise leave a root out, and a trust
+// store with a hole in it must not be used (design rule 21).
 func ReadRoots(file Path) (*x509.CertPool, error) {
 	data, err := os.ReadFile(string(file))
 	if err != nil {
@@ -29,6 +30,9 @@ func parseRoots(file string, data []byte) (*x509.CertPool, error) {
 	rest, count := data, 0
 	for bytes.Contains(rest, []byte("-----BEGIN")) {
 		start := len(data) - len(rest) + bytes.Index(rest, []byte("-----BEGIN"))
+		if err := onlyComments(file, data, len(data)-len(rest), start); err != nil {
+			return nil, err
+		}
 		at := Position{File: file, Line: 1 + bytes.Count(data[:start], []byte("\n")), Column: 1}
 		// pem.Decode skips a broken block and returns the next one, so we look
 		// whether what it returned is what stands here.
@@ -44,7 +48,23 @@ func parseRoots(file string, data []byte) (*x509.CertPool, error) {
 	if count == 0 {
 		return nil, &Problem{At: Position{File: file, Line: 1, Column: 1}, Err: errors.New("no CA certificate in PEM form")}
 	}
+	if err := onlyComments(file, data, len(data)-len(rest), len(data)); err != nil {
+		return nil, err
+	}
 	return pool, nil
+}
+
+// onlyComments refuses text between PEM blocks. The content is not repeated: it
+// may be a key whose BEGIN line is damaged.
+func onlyComments(file string, data []byte, from, to int) error {
+	line := 1 + bytes.Count(data[:from], []byte("\n"))
+	for text := range bytes.Lines(data[from:to]) {
+		if text = bytes.TrimSpace(text); len(text) > 0 && text[0] != '#' {
+			return &Problem{At: Position{File: file, Line: line, Column: 1}, Err: errors.New("text outside of a PEM block (comments begin with #)")}
+		}
+		line++
+	}
+	return nil
 }
 
 func addRoot(pool *x509.CertPool, block *pem.Block) error {

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -15,6 +16,11 @@ func TestReadRoots(t *testing.T) {
 	other := string(keystest.NewCA(t, "other").CertPEM())
 	for _, tt := range []struct{ name, content, want string }{
 		{"two with a comment between", root + "# the other\n" + other, ""},
+		{"text between", root + "root of the other network:\n" + other, "FILE:LINE: text outside of a PEM block (comments begin with #)"},
+		{"a damaged BEGIN line", root + strings.Replace(other, "-----BEGIN", "----BEGIN", 1), "FILE:LINE: text outside of a PEM block (comments begin with #)"},
+		{"text before", "\nroot:\n" + root, "FILE:2:1: text outside of a PEM block (comments begin with #)"},
+		{"text on the line of a block", "root: " + root, "FILE:1:1: text outside of a PEM block (comments begin with #)"},
+		{"text behind the last", root + other + "#\n\nend", "FILE:END: text outside of a PEM block (comments begin with #)"},
 		{"empty", "", "FILE:1:1: no CA certificate in PEM form"},
 		{"not PEM", "hello\n", "FILE:1:1: no CA certificate in PEM form"},
 		{"broken block before a good one", "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n" + root, "FILE:1:1: malformed PEM block"},
@@ -32,7 +38,9 @@ func TestReadRoots(t *testing.T) {
 				}
 				return
 			}
-			checkError(t, file, err, tt.want)
+			want := strings.Replace(tt.want, "LINE", fmt.Sprintf("%d:1", 1+strings.Count(root, "\n")), 1)
+			want = strings.Replace(want, "END", fmt.Sprintf("%d:1", 3+strings.Count(root+other, "\n")), 1)
+			checkError(t, file, err, want)
 			if pool != nil {
 				t.Error("a pool came with the error")
 			}

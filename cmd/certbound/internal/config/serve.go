@@ -1,6 +1,11 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/resource"
+)
 
 // Serve is the configuration of `certbound serve`, the authorization server.
 type Serve struct {
@@ -74,12 +79,11 @@ type Ops struct {
 	Listen string `yaml:"listen" env:"LISTEN"`
 }
 
-// Defaults of both processes.
+// Defaults of both processes. The bounds are those of the rooms that hold to them.
 const (
-	DefaultTokenLifetime = 5 * time.Minute
-	MaxTokenLifetime     = time.Hour
-	DefaultLeeway        = 10 * time.Second
-	MaxLeeway            = 30 * time.Second
+	DefaultTokenLifetime = oauth.DefaultTokenLifetime
+	DefaultLeeway        = resource.DefaultLeeway
+	DefaultMaxBodyBytes  = 10 << 20
 )
 
 func defaultServe() *Serve {
@@ -98,9 +102,7 @@ func (s *Serve) validate(c *checker) {
 	c.tls(s.TLS)
 	c.required("database.path", string(s.Database.Path))
 	s.Keys.validate(c)
-	if s.TokenLifetime <= 0 || s.TokenLifetime > Duration(MaxTokenLifetime) || s.TokenLifetime%Duration(time.Second) != 0 {
-		c.problem("token_lifetime", "%s is outside 1s … 1h in whole seconds", s.TokenLifetime)
-	}
+	c.within("token_lifetime", s.TokenLifetime, time.Second, oauth.MaxTokenLifetime)
 	c.oneOf("signing_algorithm", s.SigningAlgorithm, "ES256", "RS256")
 	c.opsAddress(s.Ops.Listen)
 }

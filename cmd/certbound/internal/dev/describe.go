@@ -57,6 +57,7 @@ func (s *Server) configs(l *listeners) (*config.Serve, *config.Proxy) {
 	proxy := &config.Proxy{
 		Version: 1, Listen: l.proxy.Addr().String(), TLS: tls, Issuer: s.Info.Issuer,
 		IssuerCA: config.Path(s.file(s.Info.CA)), Audience: s.Info.Audience, Leeway: config.Duration(s.options.Leeway),
+		MaxBodyBytes: config.DefaultMaxBodyBytes,
 	}
 	for _, r := range s.Info.Routes {
 		proxy.Routes = append(proxy.Routes, config.Route{

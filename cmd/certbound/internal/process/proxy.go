@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
@@ -19,10 +18,11 @@ type Proxy struct {
 	Server *http.Server
 }
 
-// NewProxy opens everything a proxy needs, and reports all that is wrong. It
-// fetches nothing: the issuer may start later than the proxy.
+// NewProxy opens everything a proxy needs, and reports all that is wrong with the
+// files that a valid configuration names. It fetches nothing: the issuer may
+// start later than the proxy.
 func NewProxy(c *config.Proxy, o Options) (*Proxy, error) {
-	listener, tlsErr := newTLS(c.Source, c.TLS, o.Logger)
+	listener, tlsErr := newTLS(c.Source, c.TLS, o)
 	issuerRoots, issuerErr := config.ReadRoots(c.IssuerCA)
 	upstreamRoots, upstreamErr := x509.NewCertPool(), error(nil) // empty, not nil: nil would mean the system's
 	if c.UpstreamCA != "" {
@@ -40,15 +40,12 @@ func NewProxy(c *config.Proxy, o Options) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the proxy: %w", err)
 	}
-	routes, err := newRoutes(c)
-	if err != nil {
-		return nil, err
-	}
 	handler, err := proxy.New(proxy.Config{
-		Verifier: verifier, Routes: routes, Transport: transport(upstreamRoots), Logger: o.Logger, Clock: o.clock(),
+		Verifier: verifier, Routes: c.ProxyRoutes(), Transport: transport(upstreamRoots),
+		MaxBodyBytes: int64(c.MaxBodyBytes), Logger: o.Logger, Clock: o.clock(),
 	})
 	if err != nil {
-		return nil, placeRoutes(c.Source, err)
+		return nil, fmt.Errorf("starting the proxy: %w", err)
 	}
 	return &Proxy{Server: servertls.HTTPServer(handler, listener.TLSConfig(), o.Logger)}, nil
 }
@@ -66,32 +63,4 @@ func transport(roots *x509.CertPool) *http.Transport {
 	t := proxy.NewTransport()
 	t.TLSClientConfig.RootCAs = roots
 	return t
-}
-
-func newRoutes(c *config.Proxy) ([]proxy.Route, error) {
-	routes := make([]proxy.Route, len(c.Routes))
-	for i, r := range c.Routes {
-		upstream, err := url.Parse(r.Upstream)
-		if err != nil {
-			return nil, c.Source.Problem(fmt.Sprintf("routes[%d].upstream", i), err)
-		}
-		routes[i] = proxy.Route{
-			Path: r.Path, Methods: r.Methods, Scopes: r.Scopes, AnyScope: r.AnyScope, Upstream: upstream,
-			ForwardToken: r.ForwardToken, InsecurePlaintextUpstream: r.InsecurePlaintextUpstream,
-		}
-	}
-	return routes, nil
-}
-
-// placeRoutes says where in the file each route error is.
-func placeRoutes(source *config.Source, err error) error {
-	faults := proxy.RouteErrors(err)
-	if len(faults) == 0 {
-		return fmt.Errorf("starting the proxy: %w", err)
-	}
-	placed := make([]error, len(faults))
-	for i, fault := range faults {
-		placed[i] = source.Problem(fmt.Sprintf("routes[%d].%s", fault.Index, fault.Field), fault.Err)
-	}
-	return errors.Join(placed...)
 }
