@@ -31,11 +31,20 @@ type Config struct {
 type Server struct {
 	store  storage.Store
 	trust  *trust.Set
+	logger *slog.Logger
 	public http.Handler
 }
 
-// New wires a server. It reads the trust bundles from the store; one that
-// cannot be used is an error, and the server does not start.
+// CheckIssuer says what is wrong with an issuer identifier (RFC 8414 §2), as New
+// would: callers that know where it was written check it before they open
+// anything.
+func CheckIssuer(issuer string) error {
+	_, err := metadata.ParseIssuer(issuer)
+	return err
+}
+
+// New wires a server. It reads the trust bundles from the store; an active one
+// that cannot be used is an error, and the server does not start.
 func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Store == nil || c.Keys == nil {
 		return nil, errors.New("authz: Config.Store or Config.Keys is missing")
@@ -46,7 +55,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	s := &Server{store: c.Store, trust: trust.NewSet(nil, nil)}
+	s := &Server{store: c.Store, trust: trust.NewSet(nil, nil), logger: c.Logger}
 	if err := s.ReloadTrust(ctx); err != nil {
 		return nil, err
 	}
@@ -62,7 +71,7 @@ func (s *Server) wire(c Config) error {
 		return err
 	}
 	authenticator, err := clientauth.New(clientauth.Config{
-		Records: c.Store, Trust: s.trust, Clock: c.Clock, Realm: "certbound",
+		Records: c.Store, Trust: s.trust, Clock: c.Clock,
 	})
 	if err != nil {
 		return err
@@ -90,7 +99,9 @@ func (s *Server) Public() http.Handler { return s.public }
 func (s *Server) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
 
 // ReloadTrust reads the trust bundles again and puts them in force as a whole.
-// On an error the bundles that were in force stay.
+// On an error the bundles that were in force stay. A retired version that cannot
+// be used any more is left out and logged: it accepts nobody, it only gives
+// certificates it would have accepted a better reason.
 func (s *Server) ReloadTrust(ctx context.Context) error {
 	records, err := s.store.TrustBundles(ctx)
 	if err != nil {
@@ -99,12 +110,15 @@ func (s *Server) ReloadTrust(ctx context.Context) error {
 	var active, retired []*trust.Bundle
 	for _, record := range records {
 		bundle, err := loadBundle(record)
-		if err != nil {
+		switch {
+		case record.Status == storage.BundleActive && err != nil:
 			return fmt.Errorf("authz: trust bundle %s@%d: %w", record.Name, record.Version, err)
-		}
-		if record.Status == storage.BundleActive {
+		case record.Status == storage.BundleActive:
 			active = append(active, bundle)
-		} else {
+		case record.Status == storage.BundleRetired && err != nil:
+			s.logger.LogAttrs(ctx, slog.LevelWarn, "retired_bundle_skipped", slog.String("trust_bundle", record.Name),
+				slog.Int64("version", record.Version), slog.String("detail", err.Error()))
+		case record.Status == storage.BundleRetired:
 			retired = append(retired, bundle)
 		}
 	}

@@ -137,6 +137,7 @@ func TestRefusals(t *testing.T) {
 		{name: "Basic beside the certificate", pair: &w.acme, id: "acme-billing", change: header("Authorization", "Basic YTpi"), status: 401, code: "invalid_client", public: failed, operator: decision.MultipleCredentials},
 		{name: "client_secret beside the certificate", pair: &w.acme, id: "acme-billing", more: []string{"client_secret", "x"}, status: 400, code: "invalid_request", public: failed, operator: decision.MultipleCredentials},
 		{name: "client_assertion beside the certificate", pair: &w.acme, id: "acme-billing", more: []string{"client_assertion", "x"}, status: 400, code: "invalid_request", public: failed, operator: decision.MultipleCredentials},
+		{name: "compressed body", pair: &w.acme, id: "acme-billing", change: header("Content-Encoding", "gzip"), status: 400, code: "invalid_request", public: decision.RequestMalformed},
 		{name: "certificate in a header", id: "acme-billing", change: header("Client-Cert", ":"+base64.StdEncoding.EncodeToString(w.acme.Cert.Raw)+":"), status: 401, code: "invalid_client", public: decision.CertificateMissing},
 
 		{name: "no client_id", pair: &w.acme, status: 400, code: "invalid_request", public: decision.RequestMalformed},
@@ -258,6 +259,15 @@ func TestTargetAndScope(t *testing.T) {
 	}
 }
 
+// TestParameterWithoutValueIsOmitted: RFC 6749 §3.2.
+func TestParameterWithoutValueIsOmitted(t *testing.T) {
+	w := newWorld(t)
+	a := w.token(&w.acme, "acme-billing", "client_secret", "", "client_assertion", "", "scope", "", "resource", "", "foo", "")
+	if a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+}
+
 func TestTokenNeverOutlivesTheCertificate(t *testing.T) {
 	w := newWorld(t)
 	end := w.clock().Add(42 * time.Second)
@@ -372,7 +382,7 @@ func TestStorageFailureIssuesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := w.token(&w.acme, "acme-billing")
-	if a.status != http.StatusServiceUnavailable || a.body.Reason != decision.StorageUnavailable || a.body.AccessToken != "" {
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") != "5" || a.body.Reason != decision.StorageUnavailable || a.body.AccessToken != "" {
 		t.Errorf("%d %s", a.status, a.text)
 	}
 	if err := w.server.Ready(t.Context()); err == nil {

@@ -1,6 +1,11 @@
 package storage
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"github.com/certbound/certbound/keys/thumbprint"
+)
 
 // Store is one open database. Reads see committed data. All writes go through
 // Update.
@@ -79,6 +84,9 @@ type ClientWriter interface {
 	// version; ErrStale, ErrNotFound or ErrConflict otherwise. PartnerID never
 	// changes. A lower Generation than the stored one is ErrConflict.
 	UpdateClient(ctx context.Context, c Client) error
+	// RaiseGenerations raises Generation and Version of every client of a partner
+	// by one and sets their UpdatedAt. A partner without clients is no error.
+	RaiseGenerations(ctx context.Context, partnerID string, updatedAt time.Time) error
 }
 
 // CertificateReader reads client certificates.
@@ -92,6 +100,9 @@ type CertificateReader interface {
 type CertificateWriter interface {
 	// AddCertificate inserts c; ErrConflict if any client has that thumbprint.
 	AddCertificate(ctx context.Context, c Certificate) error
+	// RemoveCertificate deletes a client's certificate; ErrNotFound if the client
+	// has none with that thumbprint.
+	RemoveCertificate(ctx context.Context, clientID string, t thumbprint.Thumbprint) error
 }
 
 // TrustBundleReader reads trust bundles.

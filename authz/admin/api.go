@@ -24,25 +24,30 @@ type API struct {
 	ResourceServers      []string `yaml:"resource_servers" json:"resource_servers,omitempty"` // client ids
 }
 
-func (a API) record(now time.Time) (storage.API, error) {
-	lifetime := time.Duration(a.TokenLifetimeSeconds) * time.Second
-	problems := []error{checkID("id", a.ID), checkAudience(a.Audience)}
+// maxScopeLength bounds a scope in bytes.
+const maxScopeLength = 256
+
+func (a API) record(now time.Time) (storage.API, faults) {
+	var all faults
+	all.add("id", checkID("id", a.ID))
+	all.add("audience", checkAudience(a.Audience))
 	if a.TokenLifetimeSeconds < 0 || a.TokenLifetimeSeconds > int64(oauth.MaxTokenLifetime/time.Second) {
-		problems = append(problems, fmt.Errorf("token_lifetime_seconds must be 0 to %d", int64(oauth.MaxTokenLifetime/time.Second)))
+		all.add("token_lifetime_seconds", fmt.Errorf("token_lifetime_seconds must be 0 to %d", int64(oauth.MaxTokenLifetime/time.Second)))
 	}
 	if len(a.Scopes) == 0 {
-		problems = append(problems, errors.New("scopes must name at least one scope"))
+		all.add("scopes", errors.New("scopes must name at least one scope"))
 	}
-	for _, scope := range a.Scopes {
-		if !oauth.ValidScopeToken(scope) {
-			problems = append(problems, fmt.Errorf("scope %q is not a scope token of RFC 6749 §3.3", scope))
+	for i, scope := range a.Scopes {
+		if !oauth.ValidScopeToken(scope) || len(scope) > maxScopeLength {
+			all.add(fmt.Sprintf("scopes[%d]", i), fmt.Errorf("scope %q is not a scope token of RFC 6749 §3.3 of at most %d bytes", scope, maxScopeLength))
 		}
 	}
 	return storage.API{
 		ID: a.ID, Audience: a.Audience, Scopes: distinct(a.Scopes),
-		TokenLifetime: lifetime, ResourceServers: distinct(a.ResourceServers),
-		CreatedAt: now, UpdatedAt: now,
-	}, errors.Join(problems...)
+		TokenLifetime:   time.Duration(a.TokenLifetimeSeconds) * time.Second,
+		ResourceServers: distinct(a.ResourceServers),
+		CreatedAt:       now, UpdatedAt: now,
+	}, all
 }
 
 // checkAudience accepts a resource indicator of RFC 8707 §2: an absolute URI
@@ -62,27 +67,13 @@ func distinct(values []string) []string {
 	return slices.Compact(sorted)
 }
 
-// ensureAPI creates or changes an API. Its resource servers may be clients that
-// do not exist yet, so they are written in a second pass.
-func ensureAPI(ctx context.Context, tx storage.Tx, want storage.API, withServers bool) error {
-	have, err := tx.API(ctx, want.ID)
-	if errors.Is(err, storage.ErrNotFound) {
-		want.ResourceServers = nil
-		return tx.CreateAPI(ctx, want)
-	}
-	if err != nil {
-		return err
-	}
-	servers := have.ResourceServers
-	if withServers {
-		servers = want.ResourceServers
-	}
+// ensureAPI changes have to want when they differ.
+func ensureAPI(ctx context.Context, tx storage.Tx, have, want storage.API) error {
 	same := have.Audience == want.Audience && have.TokenLifetime == want.TokenLifetime &&
-		slices.Equal(have.Scopes, want.Scopes) && slices.Equal(have.ResourceServers, servers)
+		slices.Equal(have.Scopes, want.Scopes) && slices.Equal(have.ResourceServers, want.ResourceServers)
 	if same {
 		return nil
 	}
-	have.Audience, have.TokenLifetime, have.Scopes, have.ResourceServers = want.Audience, want.TokenLifetime, want.Scopes, servers
-	have.UpdatedAt = want.UpdatedAt
-	return tx.UpdateAPI(ctx, have)
+	want.Version = have.Version
+	return tx.UpdateAPI(ctx, want)
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,12 +12,18 @@ import (
 	"github.com/certbound/certbound/storage/sqlite"
 )
 
-func TestApply(t *testing.T) {
+func newStore(t *testing.T) storage.Store {
+	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "certbound.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+func TestApply(t *testing.T) {
+	store := newStore(t)
 	now := time.Now()
 	apply := func(r *Registration) error { return r.Apply(t.Context(), store, now) }
 
@@ -48,7 +55,7 @@ func TestApply(t *testing.T) {
 		t.Errorf("%d bundle versions, %v", len(bundles), err)
 	}
 
-	// Changes: another audience, one more certificate, a disabled client.
+	// Changes: another audience, another certificate, a disabled client.
 	reg.APIs[0].Audience = "https://b.example"
 	reg.Clients[1].JWKS = publicJWKS(t, second)
 	reg.Clients[0].Disabled = true
@@ -58,7 +65,7 @@ func TestApply(t *testing.T) {
 	if _, err := store.APIByAudience(t.Context(), "https://b.example"); err != nil {
 		t.Error(err)
 	}
-	if certificates, err := store.ClientCertificates(t.Context(), "edge"); err != nil || len(certificates) != 2 {
+	if certificates, err := store.ClientCertificates(t.Context(), "edge"); err != nil || len(certificates) != 1 {
 		t.Errorf("%d certificates, %v", len(certificates), err)
 	}
 	if client, err = store.Client(t.Context(), "rs"); err != nil || !client.Disabled || client.Generation != 2 {
@@ -66,27 +73,26 @@ func TestApply(t *testing.T) {
 	}
 
 	// Refusals leave nothing behind.
-	for name, bad := range map[string]*Registration{
-		"another client has the subject value": {
-			Partners: []Partner{{ID: "left-behind"}},
-			Clients:  []Client{{ClientID: "other", PartnerID: "acme", AuthMethod: storage.TLSClientAuth, SANDNS: "RS.example", TrustBundle: "partners"}},
-		},
-		"another client has the certificate": {
-			Partners: []Partner{{ID: "left-behind"}},
-			Clients:  []Client{{ClientID: "other", PartnerID: "acme", AuthMethod: storage.SelfSignedTLSClientAuth, JWKS: publicJWKS(t, first)}},
-		},
-		"a scope nobody owns": {
-			Partners: []Partner{{ID: "left-behind"}},
-			Clients:  []Client{{ClientID: "edge", PartnerID: "acme", AuthMethod: storage.SelfSignedTLSClientAuth, JWKS: publicJWKS(t, first), Scope: "made:up"}},
-		},
-		"another API owns the scope": {
-			Partners: []Partner{{ID: "left-behind"}},
-			APIs:     []API{{ID: "other", Audience: "https://c.example", Scopes: []string{"r"}}},
-		},
+	self := func(id, partner, scope string, pair keystest.Pair) []Client {
+		return []Client{{ClientID: id, PartnerID: partner, AuthMethod: storage.SelfSignedTLSClientAuth, JWKS: publicJWKS(t, pair), Scope: scope}}
+	}
+	pki := func(name, bundle string) []Client {
+		return []Client{{ClientID: "other", PartnerID: "acme", AuthMethod: storage.TLSClientAuth, SANDNS: name, TrustBundle: bundle}}
+	}
+	for want, bad := range map[string]*Registration{
+		"another client of the same trust bundle has this subject value": {Clients: pki("RS.example", "partners")},
+		"another client has this certificate":                            {Clients: self("other", "acme", "", second)},
+		`scope: no API owns "made:up"`:                                   {Clients: self("edge", "acme", "made:up", first)},
+		`partner_id: there is no partner "nobody"`:                       {Clients: self("other", "nobody", "", keystest.SelfSigned(t))},
+		`trust_bundle: there is no trust bundle "no"`:                    {Clients: pki("x.example", "no")},
+		"another API owns one of these scopes":                           {APIs: []API{{ID: "other", Audience: "https://c.example", Scopes: []string{"r"}}}},
+		"another API has this audience":                                  {APIs: []API{{ID: "other", Audience: "https://b.example", Scopes: []string{"new"}}}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			if err := apply(bad); !errors.Is(err, storage.ErrConflict) {
-				t.Errorf("error %v, want a conflict", err)
+		t.Run(want, func(t *testing.T) {
+			bad.Partners = []Partner{{ID: "left-behind"}}
+			err := apply(bad)
+			if !errors.Is(err, storage.ErrConflict) || !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v, want a conflict that says %q", err, want)
 			}
 			if _, err := store.Partner(t.Context(), "left-behind"); !errors.Is(err, storage.ErrNotFound) {
 				t.Errorf("part of a refused registration was stored (%v)", err)

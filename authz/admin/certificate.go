@@ -1,15 +1,16 @@
 package admin
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/certbound/certbound/keys/peercert"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 )
@@ -22,35 +23,49 @@ type JWKS struct {
 // maxRegisteredCertificates bounds the certificates of one client.
 const maxRegisteredCertificates = 16
 
+// certificateRecord is a certificate to be stored, and to be judged.
+type certificateRecord struct {
+	record storage.Certificate
+	leaf   *x509.Certificate
+}
+
 // certificates reads the certificates of a self-signed client, RFC 8705 §2.2.2.
-func (c Client) certificates(now time.Time) ([]storage.Certificate, error) {
+func (c Client) certificates(now time.Time) (registered []certificateRecord, all faults) {
 	switch {
 	case len(c.subjectValues()) > 0:
-		return nil, errors.New("self_signed_tls_client_auth takes no tls_client_auth_* subject value")
+		all.add("tls_client_auth_"+string(c.subjectValues()[0].Kind), errors.New("self_signed_tls_client_auth takes no tls_client_auth_* subject value"))
 	case c.TrustBundle != "":
-		return nil, errors.New("self_signed_tls_client_auth takes no trust_bundle: its certificates are compared, not chained")
+		all.add("trust_bundle", errors.New("self_signed_tls_client_auth takes no trust_bundle: its certificates are compared, not chained"))
 	case c.JWKS == nil || len(c.JWKS.Keys) == 0:
-		return nil, errors.New("self_signed_tls_client_auth needs jwks with the certificate in x5c (RFC 8705 §2.2.2)")
+		all.add("jwks", errors.New("self_signed_tls_client_auth needs jwks with the certificate in x5c (RFC 8705 §2.2.2)"))
 	case len(c.JWKS.Keys) > maxRegisteredCertificates:
-		return nil, fmt.Errorf("jwks has more than %d keys", maxRegisteredCertificates)
+		all.add("jwks", fmt.Errorf("jwks has more than %d keys", maxRegisteredCertificates))
 	}
-	var registered []storage.Certificate
+	if len(all) > 0 {
+		return nil, all
+	}
 	for i, key := range c.JWKS.Keys {
-		leaf, err := certificateOf(key, now)
+		leaf, err := certificateOf(key)
 		if err != nil {
-			return nil, fmt.Errorf("jwks.keys[%d]: %w", i, err)
+			all.add(jwksKey(i), inKey(i, err))
+			continue
 		}
-		registered = append(registered, storage.Certificate{
+		registered = append(registered, certificateRecord{leaf: leaf, record: storage.Certificate{
 			Thumbprint: thumbprint.Of(leaf), ClientID: c.ClientID, DER: leaf.Raw,
 			NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), CreatedAt: now,
-		})
+		}})
 	}
-	return registered, nil
+	return registered, all
 }
+
+// jwksKey is the path of a client's i-th key.
+func jwksKey(i int) string { return fmt.Sprintf("jwks.keys[%d]", i) }
+
+func inKey(i int, err error) error { return fmt.Errorf("%s: %w", jwksKey(i), err) }
 
 // certificateOf reads one JWK. go-jose refuses a key that differs from the one
 // in its x5c (RFC 7517 §4.7).
-func certificateOf(key map[string]any, now time.Time) (*x509.Certificate, error) {
+func certificateOf(key map[string]any) (*x509.Certificate, error) {
 	text, err := json.Marshal(key)
 	if err != nil {
 		return nil, err
@@ -65,11 +80,54 @@ func certificateOf(key map[string]any, now time.Time) (*x509.Certificate, error)
 	if len(jwk.Certificates) == 0 {
 		return nil, errors.New("x5c is missing: the certificate itself is registered (RFC 8705 §2.2.2)")
 	}
-	leaf := jwk.Certificates[0]
-	peer := &peercert.Peer{Leaf: leaf, Thumbprint: thumbprint.Of(leaf)}
-	// A certificate for tomorrow may be registered today.
-	if err := peer.Check(now); err != nil && !errors.Is(err, peercert.ErrNotYetValid) {
-		return nil, err
+	return jwk.Certificates[0], nil
+}
+
+// ensureCertificates registers the certificates that are new. What the body
+// does not name, ensureClient has removed.
+func ensureCertificates(ctx context.Context, tx storage.Tx, want clientRecord) error {
+	registered, err := tx.ClientCertificates(ctx, want.client.ID)
+	if err != nil {
+		return err
 	}
-	return leaf, nil
+	for _, certificate := range want.certificates {
+		if containsCertificate(registered, certificate.record) {
+			continue
+		}
+		if err := tx.AddCertificate(ctx, certificate.record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func containsCertificate(all []storage.Certificate, one storage.Certificate) bool {
+	return slices.ContainsFunc(all, func(c storage.Certificate) bool { return c.Thumbprint == one.Thumbprint })
+}
+
+// removeCertificates takes away what the body does not name, and reports whether
+// there was any. Certificates of a client that never was self-signed are not
+// its credentials and are left alone.
+func removeCertificates(ctx context.Context, tx storage.Tx, have storage.Client, want clientRecord) (bool, error) {
+	if have.Method != storage.SelfSignedTLSClientAuth && want.client.Method != storage.SelfSignedTLSClientAuth {
+		return false, nil
+	}
+	registered, err := tx.ClientCertificates(ctx, have.ID)
+	if err != nil {
+		return false, err
+	}
+	removed := false
+	for _, certificate := range registered {
+		named := slices.ContainsFunc(want.certificates, func(c certificateRecord) bool {
+			return c.record.Thumbprint == certificate.Thumbprint
+		})
+		if named {
+			continue
+		}
+		if err := tx.RemoveCertificate(ctx, have.ID, certificate.Thumbprint); err != nil {
+			return false, err
+		}
+		removed = true
+	}
+	return removed, nil
 }

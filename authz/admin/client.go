@@ -37,31 +37,38 @@ type Client struct {
 	Disabled bool   `yaml:"disabled" json:"disabled,omitempty"`
 }
 
-func (c Client) record(now time.Time) (clientRecord, error) {
-	var problems []error
+// clientRecord is a client to be stored, with the certificates it is to have.
+type clientRecord struct {
+	client       storage.Client
+	certificates []certificateRecord
+}
+
+func (c Client) record(now time.Time) (clientRecord, faults) {
+	var all faults
 	if !oauth.ValidClientID(c.ClientID) {
-		problems = append(problems, fmt.Errorf("client_id must be 1 to %d characters of visible ASCII", oauth.MaxClientIDLength))
+		all.add("client_id", fmt.Errorf("client_id must be 1 to %d characters of visible ASCII", oauth.MaxClientIDLength))
 	}
-	problems = append(problems, checkID("partner_id", c.PartnerID), checkName("client_name", c.ClientName))
+	all.add("partner_id", checkID("partner_id", c.PartnerID))
+	all.add("client_name", checkName("client_name", c.ClientName))
 	scopes, refusal := oauth.ParseScope(c.Scope)
 	if refusal != nil {
-		problems = append(problems, errors.New("scope does not follow the grammar of RFC 6749 §3.3"))
+		all.add("scope", errors.New("scope does not follow the grammar of RFC 6749 §3.3"))
 	}
 	record := clientRecord{client: storage.Client{
 		ID: c.ClientID, PartnerID: c.PartnerID, Name: c.ClientName, Method: c.AuthMethod,
 		Scopes: scopes, Disabled: c.Disabled, CreatedAt: now, UpdatedAt: now,
 	}}
-	var err error
+	var more faults
 	switch c.AuthMethod {
 	case storage.TLSClientAuth:
 		record.client.TrustBundle = c.TrustBundle
-		record.client.Matcher, err = c.matcher()
+		record.client.Matcher, more = c.matcher()
 	case storage.SelfSignedTLSClientAuth:
-		record.certificates, err = c.certificates(now)
+		record.certificates, more = c.certificates(now)
 	default:
-		err = fmt.Errorf("token_endpoint_auth_method must be %s or %s", storage.TLSClientAuth, storage.SelfSignedTLSClientAuth)
+		more.add("token_endpoint_auth_method", fmt.Errorf("token_endpoint_auth_method must be %s or %s", storage.TLSClientAuth, storage.SelfSignedTLSClientAuth))
 	}
-	return record, errors.Join(append(problems, err)...)
+	return record, append(all, more...)
 }
 
 // subjectValues are the members of which a tls_client_auth client has exactly
@@ -77,42 +84,36 @@ func (c Client) subjectValues() []storage.Matcher {
 	return slices.DeleteFunc(all, func(m storage.Matcher) bool { return m.Value == "" })
 }
 
-func (c Client) matcher() (storage.Matcher, error) {
+func (c Client) matcher() (m storage.Matcher, all faults) {
 	values := c.subjectValues()
-	switch {
-	case len(values) != 1:
-		return storage.Matcher{}, fmt.Errorf("tls_client_auth needs exactly one tls_client_auth_* subject value, not %d (RFC 8705 §2.1.2)", len(values))
-	case c.JWKS != nil:
-		return storage.Matcher{}, errors.New("jwks belongs to self_signed_tls_client_auth")
-	case c.TrustBundle == "":
-		return storage.Matcher{}, errors.New("tls_client_auth needs a trust_bundle (RFC 8705 §7.4)")
+	if len(values) != 1 {
+		member := "token_endpoint_auth_method" // it asks for what is not there
+		if len(values) > 1 {
+			member = "tls_client_auth_" + string(values[1].Kind)
+		}
+		all.add(member, fmt.Errorf("tls_client_auth needs exactly one tls_client_auth_* subject value, not %d (RFC 8705 §2.1.2)", len(values)))
 	}
-	return clientauth.NewMatcher(values[0].Kind, values[0].Value)
+	if c.JWKS != nil {
+		all.add("jwks", errors.New("jwks belongs to self_signed_tls_client_auth"))
+	}
+	if c.TrustBundle == "" {
+		all.add("token_endpoint_auth_method", errors.New("tls_client_auth needs a trust_bundle (RFC 8705 §7.4)"))
+	}
+	if len(values) == 1 {
+		var err error
+		m, err = clientauth.NewMatcher(values[0].Kind, values[0].Value)
+		all.add("tls_client_auth_"+string(values[0].Kind), err)
+	}
+	return m, all
 }
 
-func ensureClient(ctx context.Context, tx storage.Tx, want clientRecord) error {
-	if err := ensureClientRecord(ctx, tx, want.client); err != nil {
+// ensureClient creates or changes a client, and takes away the certificates it
+// is no longer to be known by.
+func ensureClient(ctx context.Context, tx storage.Tx, wanted clientRecord) error {
+	want := wanted.client
+	if err := checkReferences(ctx, tx, want); err != nil {
 		return err
 	}
-	registered, err := tx.ClientCertificates(ctx, want.client.ID)
-	if err != nil {
-		return err
-	}
-	for _, certificate := range want.certificates {
-		known := slices.ContainsFunc(registered, func(c storage.Certificate) bool {
-			return c.Thumbprint == certificate.Thumbprint
-		})
-		if known {
-			continue
-		}
-		if err := tx.AddCertificate(ctx, certificate); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func ensureClientRecord(ctx context.Context, tx storage.Tx, want storage.Client) error {
 	have, err := tx.Client(ctx, want.ID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return tx.CreateClient(ctx, want)
@@ -123,16 +124,18 @@ func ensureClientRecord(ctx context.Context, tx storage.Tx, want storage.Client)
 	if have.PartnerID != want.PartnerID {
 		return fmt.Errorf("belongs to partner %q; a client never changes its partner", have.PartnerID)
 	}
+	removed, err := removeCertificates(ctx, tx, have, wanted)
+	if err != nil {
+		return err
+	}
 	same := have.Name == want.Name && have.Method == want.Method && have.Matcher == want.Matcher &&
 		have.TrustBundle == want.TrustBundle && slices.Equal(have.Scopes, want.Scopes) && have.Disabled == want.Disabled
-	if same {
+	if same && !removed {
 		return nil
 	}
-	if want.Disabled && !have.Disabled {
-		have.Generation++ // tokens issued before are dead, design rule 11
+	want.Generation, want.Version = have.Generation, have.Version
+	if removed || want.Disabled && !have.Disabled {
+		want.Generation++ // tokens issued before are dead, design rule 11
 	}
-	have.Name, have.Method, have.Matcher, have.TrustBundle, have.Scopes, have.Disabled =
-		want.Name, want.Method, want.Matcher, want.TrustBundle, want.Scopes, want.Disabled
-	have.UpdatedAt = want.UpdatedAt
-	return tx.UpdateClient(ctx, have)
+	return tx.UpdateClient(ctx, want)
 }

@@ -10,9 +10,13 @@ import (
 	"github.com/certbound/certbound/keys/keystest"
 )
 
-func publicJWKS(t *testing.T, pair keystest.Pair) *JWKS {
+func publicJWKS(t *testing.T, pairs ...keystest.Pair) *JWKS {
 	t.Helper()
-	return &JWKS{Keys: []map[string]any{members(t, pair.Cert.PublicKey, pair.Cert)}}
+	set := &JWKS{}
+	for _, pair := range pairs {
+		set.Keys = append(set.Keys, members(t, pair.Cert.PublicKey, pair.Cert))
+	}
+	return set
 }
 
 func privateJWK(t *testing.T, pair keystest.Pair) map[string]any {

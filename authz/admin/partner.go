@@ -21,14 +21,11 @@ const (
 	maxNameLength = 200
 )
 
-func (p Partner) record(now time.Time) (storage.Partner, error) {
-	if err := checkID("id", p.ID); err != nil {
-		return storage.Partner{}, err
-	}
-	if err := checkName("name", p.Name); err != nil {
-		return storage.Partner{}, err
-	}
-	return storage.Partner{ID: p.ID, Name: p.Name, Disabled: p.Disabled, CreatedAt: now, UpdatedAt: now}, nil
+func (p Partner) record(now time.Time) (storage.Partner, faults) {
+	var all faults
+	all.add("id", checkID("id", p.ID))
+	all.add("name", checkName("name", p.Name))
+	return storage.Partner{ID: p.ID, Name: p.Name, Disabled: p.Disabled, CreatedAt: now, UpdatedAt: now}, all
 }
 
 // checkID accepts the ids we use as names in policy, logs and tokens.
@@ -67,6 +64,13 @@ func ensurePartner(ctx context.Context, tx storage.Tx, want storage.Partner) err
 	}
 	if have.Name == want.Name && have.Disabled == want.Disabled {
 		return nil
+	}
+	if want.Disabled && !have.Disabled {
+		// Tokens its clients hold are dead (design rule 11), and stay so when the
+		// partner is enabled again.
+		if err := tx.RaiseGenerations(ctx, want.ID, want.UpdatedAt); err != nil {
+			return err
+		}
 	}
 	have.Name, have.Disabled, have.UpdatedAt = want.Name, want.Disabled, want.UpdatedAt
 	return tx.UpdatePartner(ctx, have)

@@ -1,12 +1,12 @@
 package admin
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/certbound/certbound/storage"
 )
@@ -17,105 +17,98 @@ type Registration struct {
 	TrustBundles []TrustBundle `yaml:"trust_bundles" json:"trust_bundles,omitempty"`
 	APIs         []API         `yaml:"apis" json:"apis,omitempty"`
 	Clients      []Client      `yaml:"clients" json:"clients,omitempty"`
+
+	positions positions
 }
 
 // Decode reads a registration written in YAML or JSON. Unknown and repeated
-// members are errors, with line and column.
+// members are errors. The error is [Problems], and so is what [Registration.Check]
+// and [Registration.Apply] say later of its records: with line and column.
 func Decode(data []byte) (*Registration, error) {
+	tree, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return nil, decodeProblem(err)
+	}
+	bodies := documents(tree)
+	if len(bodies) > 1 {
+		at := positions{}
+		at.note("", first(bodies[1]))
+		return nil, Problems{{Line: at[""].line, Column: at[""].column, Err: errors.New("a second YAML document; a registration is one")}}
+	}
 	var r Registration
 	if err := yaml.UnmarshalWithOptions(data, &r, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("admin: %s", yaml.FormatError(err, false, true))
+		return nil, decodeProblem(err)
+	}
+	if len(bodies) == 1 {
+		r.positions = readPositions(bodies[0])
 	}
 	return &r, nil
 }
 
-// records is a checked registration, ready for the store.
+func documents(tree *ast.File) (bodies []ast.Node) {
+	for _, document := range tree.Docs {
+		if document.Body != nil {
+			bodies = append(bodies, document.Body)
+		}
+	}
+	return bodies
+}
+
+// CheckShape checks what can be said of the registration alone, on any day.
+func (r *Registration) CheckShape() error {
+	_, problems := r.check(time.Time{})
+	return problems.orNil()
+}
+
+// Check checks the registration the way a store does that knows none of it yet:
+// what has expired by now is a problem too.
+func (r *Registration) Check(now time.Time) error {
+	checked, problems := r.check(now)
+	return append(problems, checked.judge(accepted{}, now)...).orNil()
+}
+
+// records is a checked registration, ready for the store. Each list runs
+// parallel to that of the registration.
 type records struct {
+	of       *Registration
 	partners []storage.Partner
-	bundles  []storage.TrustBundle
+	bundles  []bundleRecord
 	apis     []storage.API
 	clients  []clientRecord
 }
 
-type clientRecord struct {
-	client       storage.Client
-	certificates []storage.Certificate
-}
-
-// Apply checks the whole registration and then brings the store to it in one
-// transaction: what is missing is created, what differs is changed, what the
-// registration does not name stays. Applying it twice changes nothing. All
-// mistakes are reported at once, and then nothing is written.
-func (r *Registration) Apply(ctx context.Context, store storage.Store, now time.Time) error {
-	checked, err := r.check(now.UTC().Truncate(time.Second))
-	if err != nil {
-		return err
-	}
-	return store.Update(ctx, func(tx storage.Tx) error { return checked.apply(ctx, tx) })
-}
-
-func (r *Registration) check(now time.Time) (*records, error) {
-	var out records
-	var problems []error
-	report := func(kind string, index int, id string, err error) {
-		problems = append(problems, fmt.Errorf("admin: %s[%d] %q: %w", kind, index, id, err))
-	}
-	for i, body := range r.Partners {
-		record, err := body.record(now)
-		if err != nil {
-			report("partners", i, body.ID, err)
+func (r *Registration) check(now time.Time) (*records, Problems) {
+	out := &records{of: r}
+	var problems Problems
+	report := func(list string, i int, id string, all faults) {
+		for _, f := range all {
+			problems = append(problems, r.problem(list, i, id, f.member, f.err))
 		}
+	}
+	first := firsts{}
+	for i, body := range r.Partners {
+		record, all := body.record(now)
+		all.add("id", first.repeats("partner", body.ID, "partners", i))
 		out.partners = append(out.partners, record)
+		report("partners", i, body.ID, all)
 	}
 	for i, body := range r.TrustBundles {
-		record, err := body.record(now)
-		if err != nil {
-			report("trust_bundles", i, body.Name, err)
-		}
+		record, all := body.record(now)
+		all.add("name", first.repeats("bundle", body.Name, "trust_bundles", i))
 		out.bundles = append(out.bundles, record)
+		report("trust_bundles", i, body.Name, all)
 	}
 	for i, body := range r.APIs {
-		record, err := body.record(now)
-		if err != nil {
-			report("apis", i, body.ID, err)
-		}
+		record, all := body.record(now)
+		all = append(all, first.ofAPI(record, i)...)
 		out.apis = append(out.apis, record)
+		report("apis", i, body.ID, all)
 	}
 	for i, body := range r.Clients {
-		record, err := body.record(now)
-		if err != nil {
-			report("clients", i, body.ClientID, err)
-		}
+		record, all := body.record(now)
+		all = append(all, first.ofClient(record, i)...)
 		out.clients = append(out.clients, record)
+		report("clients", i, body.ClientID, all)
 	}
-	return &out, errors.Join(problems...)
-}
-
-// apply writes in the order the references need: an API's scopes exist before a
-// client holds them, and its resource servers are clients, so they come last.
-func (r *records) apply(ctx context.Context, tx storage.Tx) error {
-	for _, partner := range r.partners {
-		if err := ensurePartner(ctx, tx, partner); err != nil {
-			return fmt.Errorf("admin: partner %q: %w", partner.ID, err)
-		}
-	}
-	if err := ensureBundles(ctx, tx, r.bundles); err != nil {
-		return err
-	}
-	for _, api := range r.apis {
-		if err := ensureAPI(ctx, tx, api, false); err != nil {
-			return fmt.Errorf("admin: api %q: %w", api.ID, err)
-		}
-	}
-	for _, client := range r.clients {
-		if err := ensureClient(ctx, tx, client); err != nil {
-			return fmt.Errorf("admin: client %q: %w", client.client.ID, err)
-		}
-	}
-	for _, api := range r.apis {
-		if err := ensureAPI(ctx, tx, api, true); err != nil {
-			return fmt.Errorf("admin: api %q: %w", api.ID, err)
-		}
-	}
-	return nil
+	return out, problems
 }

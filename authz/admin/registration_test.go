@@ -16,11 +16,12 @@ func TestDecode(t *testing.T) {
 		{"json", `{"partners":[{"id":"acme","name":"Acme"}]}`, ""},
 		{"yaml", "partners:\n- id: acme\n  name: Acme\n", ""},
 		{"empty", ``, ""},
-		{"unknown member", `{"partners":[{"id":"acme","nmae":"Acme"}]}`, `unknown field "nmae"`},
-		{"unknown top member", "partner: []\n", `unknown field "partner"`},
-		{"repeated member", "partners:\n- id: a\n  id: b\n", "[3:3]"},
-		{"wrong type", `{"partners":{"id":"acme"}}`, "[1:"},
-		{"not yaml", "partners: [", "[1:"},
+		{"unknown member", `{"partners":[{"id":"acme","nmae":"Acme"}]}`, `admin: 1:27: unknown field "nmae"`},
+		{"unknown top member", "partner: []\n", `admin: 1:1: unknown field "partner"`},
+		{"repeated member", "partners:\n- id: a\n  id: b\n", "admin: 3:3: "},
+		{"wrong type", `{"partners":{"id":"acme"}}`, "admin: 1:"},
+		{"not yaml", "partners: [", "admin: 1:"},
+		{"second document", "partners: []\n---\nclients: []\n", "admin: 3:1: a second YAML document; a registration is one"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Decode([]byte(c.text))
@@ -84,7 +85,7 @@ func TestClientRules(t *testing.T) {
 		{"weak certificate", self(func(c *Client) { c.JWKS = publicJWKS(t, weak) }), "weak"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := c.client.record(now)
+			err := (&Registration{Clients: []Client{c.client}}).Check(now)
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -109,6 +110,7 @@ func TestOtherRules(t *testing.T) {
 		{"audience with fragment", Registration{APIs: []API{{ID: "a", Audience: "https://a#b", Scopes: []string{"x"}}}}, "absolute URI"},
 		{"no scopes", Registration{APIs: []API{{ID: "a", Audience: "https://a"}}}, "at least one scope"},
 		{"scope grammar", Registration{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{`a"`}}}}, "not a scope token"},
+		{"scope longer than the column", Registration{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{strings.Repeat("x", 257)}}}}, "of at most 256 bytes"},
 		{"lifetime over an hour", Registration{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{"x"}, TokenLifetimeSeconds: 3601}}}, "0 to 3600"},
 		{"negative lifetime", Registration{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{"x"}, TokenLifetimeSeconds: -1}}}, "0 to 3600"},
 		{"lifetime that overflows", Registration{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{"x"}, TokenLifetimeSeconds: 1 << 62}}}, "0 to 3600"},
@@ -117,7 +119,7 @@ func TestOtherRules(t *testing.T) {
 		{"bundle name", Registration{TrustBundles: []TrustBundle{{Name: "b b", Anchors: string(ca.CertPEM())}}}, "name must be"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := c.reg.check(now)
+			err := c.reg.Check(now)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
@@ -126,7 +128,7 @@ func TestOtherRules(t *testing.T) {
 }
 
 func TestAllMistakesAtOnce(t *testing.T) {
-	_, err := (&Registration{Partners: []Partner{{ID: ""}, {ID: "ok"}, {ID: "b b"}}, Clients: []Client{{}}}).check(time.Now())
+	err := (&Registration{Partners: []Partner{{ID: ""}, {ID: "ok"}, {ID: "b b"}}, Clients: []Client{{}}}).CheckShape()
 	if err == nil {
 		t.Fatal("accepted")
 	}

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -27,20 +26,34 @@ type TrustBundle struct {
 	AllowPublicRoots bool `yaml:"allow_public_roots" json:"allow_public_roots,omitempty"`
 }
 
-func (b TrustBundle) record(now time.Time) (storage.TrustBundle, error) {
-	record := storage.TrustBundle{
-		Name: b.Name, Status: storage.BundleActive, CreatedAt: now,
-		AnchorsPEM: b.Anchors, IntermediatesPEM: b.Intermediates, IssuersPEM: b.Issuers,
-		MaxDepth: b.MaxDepth, AllowPublicRoots: b.AllowPublicRoots, ContentHash: b.contentHash(),
+// bundleRecord is a trust bundle to be stored, and to be judged.
+type bundleRecord struct {
+	record storage.TrustBundle
+	spec   trust.Spec
+	sound  bool // nothing is wrong but perhaps with the day
+}
+
+func (b TrustBundle) record(now time.Time) (bundleRecord, faults) {
+	var all faults
+	record := bundleRecord{
+		record: storage.TrustBundle{
+			Name: b.Name, Status: storage.BundleActive, CreatedAt: now,
+			AnchorsPEM: b.Anchors, IntermediatesPEM: b.Intermediates, IssuersPEM: b.Issuers,
+			MaxDepth: b.MaxDepth, AllowPublicRoots: b.AllowPublicRoots, ContentHash: b.contentHash(),
+		},
+		spec: trust.Spec{
+			Name: b.Name, Version: 1, Anchors: []byte(b.Anchors), Intermediates: []byte(b.Intermediates),
+			Issuers: []byte(b.Issuers), MaxDepth: b.MaxDepth, AllowPublicRoots: b.AllowPublicRoots,
+		},
 	}
 	if err := checkID("name", b.Name); err != nil {
-		return storage.TrustBundle{}, err
+		all.add("name", err)
+		return record, all
 	}
-	_, err := trust.New(trust.Spec{
-		Name: b.Name, Version: 1, Anchors: []byte(b.Anchors), Intermediates: []byte(b.Intermediates),
-		Issuers: []byte(b.Issuers), MaxDepth: b.MaxDepth, AllowPublicRoots: b.AllowPublicRoots,
-	}, now)
-	return record, err
+	_, err := trust.Load(record.spec)
+	all.add("", err)
+	record.sound = err == nil
+	return record, all
 }
 
 // contentHash covers everything that decides which certificates are accepted.
@@ -55,25 +68,13 @@ func (b TrustBundle) contentHash() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// ensureBundles adds a new version of each bundle whose active content differs.
-func ensureBundles(ctx context.Context, tx storage.Tx, wanted []storage.TrustBundle) error {
-	stored, err := tx.TrustBundles(ctx)
-	if err != nil {
-		return err
-	}
+// activeHashes returns the content hash of each name's active version.
+func activeHashes(stored []storage.TrustBundle) map[string]string {
 	active := make(map[string]string, len(stored))
 	for _, bundle := range stored {
 		if bundle.Status == storage.BundleActive {
 			active[bundle.Name] = bundle.ContentHash
 		}
 	}
-	for _, want := range wanted {
-		if active[want.Name] == want.ContentHash {
-			continue
-		}
-		if _, err := tx.PutTrustBundle(ctx, want); err != nil {
-			return fmt.Errorf("admin: trust bundle %q: %w", want.Name, err)
-		}
-	}
-	return nil
+	return active
 }

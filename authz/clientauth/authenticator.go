@@ -25,8 +25,10 @@ type Config struct {
 	Records Records
 	Trust   *trust.Set // asked on every request: a reload takes effect on open connections
 	Clock   func() time.Time
-	Realm   string // named in the challenge when the Authorization header was used
 }
+
+// realm is named in the challenge when the Authorization header was used.
+const realm = "certbound"
 
 // Authenticator authenticates clients by the certificate of the connection.
 type Authenticator struct{ Config }
@@ -56,7 +58,7 @@ type Authenticated struct {
 func (a *Authenticator) Authenticate(r *http.Request, form oauth.Form, evidence *decision.Evidence) (*Authenticated, *oauth.Error) {
 	authenticated, refusal := a.authenticate(r, form, evidence)
 	if refusal != nil {
-		refusal.Challenge = challenge(r, a.Realm)
+		refusal.Challenge = challenge(r)
 		return nil, refusal
 	}
 	return authenticated, nil
@@ -110,7 +112,7 @@ func oneMechanism(r *http.Request, form oauth.Form) *oauth.Error {
 		return oauth.Refuse(decision.MultipleCredentials, "the request has an Authorization header beside the client certificate")
 	}
 	for _, name := range []string{oauth.ParamClientSecret, oauth.ParamClientAssertion, oauth.ParamClientAssertionType} {
-		if form.Has(name) {
+		if form.Get(name) != "" { // without a value it counts as omitted, RFC 6749 §3.2
 			return oauth.Refuse(decision.MultipleCredentials, "the request has "+name+" beside the client certificate")
 		}
 	}
@@ -173,7 +175,7 @@ func peerReason(err error) decision.Reason {
 
 // challenge answers the scheme the client used in its Authorization header, as
 // RFC 6749 §5.2 demands, or returns "" when there was none.
-func challenge(r *http.Request, realm string) string {
+func challenge(r *http.Request) string {
 	headers := r.Header.Values("Authorization")
 	if len(headers) == 0 {
 		return ""

@@ -6,14 +6,14 @@ import (
 	"github.com/certbound/certbound/resource/decision"
 )
 
-// Error is a refusal as a value. The caller sees what the reason's [decision.Answer]
+// Error is a refusal as a value; it is no error of Go, because nothing may pass it
+// on without an answer. The caller sees what the reason's [decision.Answer]
 // says; the rest is for the operator and goes into the decision's evidence.
 type Error struct {
 	Reason   decision.Reason
 	Detail   string // one sentence: what to look at
 	Expected string // the registered side of a comparison that failed
 	Seen     string // the presented side
-	Cause    error  // the technical cause, if there is one
 
 	// Challenge is the value of WWW-Authenticate. RFC 6749 §5.2 demands it, with
 	// status 401, when the client tried to authenticate by the Authorization
@@ -28,19 +28,8 @@ func Refuse(reason decision.Reason, detail string) *Error {
 
 // RefuseFor returns an Error for reason whose detail is cause's text.
 func RefuseFor(reason decision.Reason, cause error) *Error {
-	return &Error{Reason: reason, Detail: cause.Error(), Cause: cause}
+	return &Error{Reason: reason, Detail: cause.Error()}
 }
-
-// Error implements error.
-func (e *Error) Error() string {
-	if e.Detail == "" {
-		return "oauth: " + string(e.Reason)
-	}
-	return "oauth: " + string(e.Reason) + ": " + e.Detail
-}
-
-// Unwrap returns the technical cause.
-func (e *Error) Unwrap() error { return e.Cause }
 
 // Answer is what the caller gets. With a Challenge the answer is the 401 of a
 // failed client authentication.
@@ -57,10 +46,17 @@ func (e *Error) Record(evidence *decision.Evidence) {
 	evidence.Detail, evidence.Expected, evidence.Seen = e.Detail, e.Expected, e.Seen
 }
 
+// retryAfter is when a caller is to come back after a 503, in seconds.
+const retryAfter = "5"
+
 // WriteError is the one writer of refusals at the authorization server.
 func WriteError(w http.ResponseWriter, e *Error, requestID string) {
 	if e.Challenge != "" {
 		w.Header().Set("WWW-Authenticate", e.Challenge)
 	}
-	decision.WriteRefusal(w, e.Answer(), requestID)
+	a := e.Answer()
+	if a.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	decision.WriteRefusal(w, a, requestID)
 }

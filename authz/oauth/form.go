@@ -32,6 +32,9 @@ func ParseForm(w http.ResponseWriter, r *http.Request) (Form, *Error) {
 	if problem := checkMediaType(r.Header.Values("Content-Type")); problem != "" {
 		return Form{}, Refuse(decision.RequestMalformed, problem)
 	}
+	if len(r.Header.Values("Content-Encoding")) > 0 {
+		return Form{}, Refuse(decision.RequestMalformed, "the form must not be compressed")
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxFormBytes))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return Form{}, RefuseFor(decision.RequestTooLarge, err)
@@ -92,9 +95,6 @@ func quoteName(name string) string {
 // Get returns the value of a parameter. A parameter without a value is treated
 // as if it were omitted, RFC 6749 §3.2.
 func (f Form) Get(name string) string { return f.values.Get(name) }
-
-// Has reports whether the parameter was sent at all, even without a value.
-func (f Form) Has(name string) bool { return f.values.Has(name) }
 
 // All returns the non-empty values of a parameter that may repeat.
 func (f Form) All(name string) []string {

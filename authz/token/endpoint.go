@@ -17,6 +17,11 @@ import (
 // token that dies in the caller's hands helps nobody.
 const minRemaining = 5 * time.Second
 
+// storageTimeout bounds what one request waits for the database. With a disk
+// that hangs, the requests beyond the pool's connections are refused with
+// storage_unavailable instead of piling up.
+const storageTimeout = 5 * time.Second
+
 // Signer signs the claims of an access token as a compact JWS with the given
 // typ header, and names the key it uses.
 type Signer interface {

@@ -29,6 +29,9 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, evidence *decis
 	if refusal := checkGrant(form); refusal != nil {
 		return nil, refusal
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
+	defer cancel()
+	r = r.WithContext(ctx)
 	// 3. The client: RFC 8705 §2.
 	client, refusal := e.Authenticator.Authenticate(r, form, evidence)
 	if refusal != nil {

@@ -55,7 +55,7 @@ func (m *Main) serve(ctx context.Context, file string) (err error) {
 		return c.Source.Problem("listen", err)
 	}
 	if c.Ops.Listen != "" {
-		probes := process.PlainServer(ops.Handler(authz.Checks...), logger)
+		probes := process.PlainServer(ops.Handler(append(authz.Checks, ops.Check{Name: "process", Probe: group.Ready})...), logger)
 		if err := group.Listen(ctx, "ops", ops.Address(c.Ops.Listen), probes); err != nil {
 			return c.Source.Problem("ops.listen", err)
 		}

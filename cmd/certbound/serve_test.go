@@ -143,7 +143,7 @@ routes:
 
 	prober := &http.Client{Timeout: 10 * time.Second}
 	for _, address := range []string{authzOps, proxyOps} {
-		if status, body := get(t, prober, "http://"+address+"/readyz?verbose", ""); status != 200 || !strings.HasSuffix(body, "ok\n") {
+		if status, body := get(t, prober, "http://"+address+"/readyz?verbose", ""); status != 200 || !strings.HasSuffix(body, "[+] process\nok\n") {
 			t.Errorf("%s is not ready: %d %q", address, status, body)
 		}
 	}

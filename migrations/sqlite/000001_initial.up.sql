@@ -23,7 +23,9 @@ CREATE TABLE partners (
 ) STRICT, WITHOUT ROWID;
 
 -- Rule 4: one row a bundle, so that clients can refer to a name; its versions
--- are rows of their own. latest_version hands out the version numbers.
+-- are rows of their own. latest_version hands out the version numbers. A version
+-- that a second administrator has to agree to waits as proposed, and ends as
+-- active or rejected.
 CREATE TABLE trust_bundles (
     name           TEXT    NOT NULL PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 128 AND name NOT GLOB '*[^!-~]*'),
     latest_version INTEGER NOT NULL CHECK (latest_version >= 1)
@@ -32,7 +34,7 @@ CREATE TABLE trust_bundles (
 CREATE TABLE trust_bundle_versions (
     name               TEXT    NOT NULL REFERENCES trust_bundles (name),
     version            INTEGER NOT NULL CHECK (version >= 1),
-    status             TEXT    NOT NULL CHECK (status IN ('active', 'retired')),
+    status             TEXT    NOT NULL CHECK (status IN ('proposed', 'rejected', 'active', 'retired')),
     content_hash       TEXT    NOT NULL,
     anchors_pem        TEXT    NOT NULL CHECK (anchors_pem <> ''),
     intermediates_pem  TEXT    NOT NULL,
@@ -204,11 +206,15 @@ CREATE TABLE audit_streams (
 --                                          does not go back inside a stream, so a
 --                                          period is found by bisecting seq
 --   audit list --client                    audit_events_client
---   audit list --partner                   the partner's clients, by the same index
+--   audit list --partner                   the partner's clients, by the same index,
+--                                          and audit_events_partner for what
+--                                          concerns the partner and no client of it
 --   explain request ID                     audit_events_request
--- partner_id, client_id and thumbprint refer to nothing: an event outlives its
--- subject, and a refusal may name one that never was. The stream is a small
--- integer and the request id 16 raw bytes, because each index entry repeats them.
+-- partner_id and client_id are whom an event concerns, actor is who did it: the
+-- administrator's client_id, or NULL where the client itself or certbound acted.
+-- They and thumbprint refer to nothing: an event outlives its subject, and a
+-- refusal may name one that never was. The stream is a small integer and the
+-- request id 16 raw bytes, because each index entry repeats them.
 -- A rowid table, although the key is a pair: measured, WITHOUT ROWID is neither
 -- faster nor smaller at 400 bytes a row, and rows above a quarter of a page would
 -- go to overflow pages there.
@@ -220,6 +226,7 @@ CREATE TABLE audit_events (
     time       INTEGER NOT NULL,
     kind       TEXT    NOT NULL CHECK (kind <> ''),
     reason     TEXT,
+    actor      TEXT    CHECK (actor <> ''),
     partner_id TEXT,
     client_id  TEXT,
     thumbprint BLOB    CHECK (length(thumbprint) = 32),
@@ -231,6 +238,8 @@ CREATE TABLE audit_events (
 
 -- Newest first by client over all streams, paged by (time, stream_id, seq).
 CREATE INDEX audit_events_client ON audit_events (client_id, time, stream_id, seq) WHERE client_id IS NOT NULL;
+-- The same for what has no client: few rows, so the index costs token requests nothing.
+CREATE INDEX audit_events_partner ON audit_events (partner_id, time, stream_id, seq) WHERE partner_id IS NOT NULL AND client_id IS NULL;
 CREATE INDEX audit_events_request ON audit_events (request_id) WHERE request_id IS NOT NULL;
 
 -- Rule 16: signed statements over all stream heads; pruning ends at one of them.

@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 )
@@ -19,7 +21,7 @@ const headerSize = 100
 // prepareFile makes sure that path is, or may become, a database. SQLite itself
 // would report most of what is refused here later and in fewer words, or, for a
 // file cut short, only when the missing page is asked for.
-func prepareFile(path string) (string, error) {
+func prepareFile(ctx context.Context, path string, logger *slog.Logger) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", fmt.Errorf("sqlite: %w", err)
@@ -31,10 +33,28 @@ func prepareFile(path string) (string, error) {
 		return "", fmt.Errorf("sqlite: open database: %w", err) // names the path
 	}
 	err = checkFile(f)
+	if err == nil {
+		err = warnExposed(ctx, f, logger)
+	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return "", fmt.Errorf("sqlite: open database %s: %w", path, err)
 	}
 	return path, nil
+}
+
+// warnExposed says that a file which was there before lets its group or others
+// in. It is no reason to stop: private keys in it are sealed, and backups and
+// monitoring may read it on purpose.
+func warnExposed(ctx context.Context, f *os.File, logger *slog.Logger) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		logger.LogAttrs(ctx, slog.LevelWarn, "database_exposed", slog.String("path", f.Name()),
+			slog.String("detail", fmt.Sprintf("its mode is %04o: its group or others may access it (chmod 600)", mode)))
+	}
+	return nil
 }
 
 var (

@@ -87,6 +87,8 @@ func TestPlans(t *testing.T) {
 		"clients by partner": `SELECT id FROM clients WHERE partner_id = 'x' AND id > 'y' ORDER BY id LIMIT 100`,
 		"audit by client": `SELECT seq FROM audit_events WHERE client_id = 'x' AND (time, stream_id, seq) < (9, 1, 5)
 			ORDER BY time DESC, stream_id DESC, seq DESC LIMIT 100`,
+		"audit by partner": `SELECT seq FROM audit_events WHERE partner_id = 'x' AND client_id IS NULL AND (time, stream_id, seq) < (9, 1, 5)
+			ORDER BY time DESC, stream_id DESC, seq DESC LIMIT 100`,
 		"audit by request": `SELECT seq FROM audit_events WHERE request_id = x'00'`,
 		"audit chain":      `SELECT seq FROM audit_events WHERE stream_id = 1 AND seq > 5 ORDER BY seq LIMIT 1000`,
 		"feed":             `SELECT seq FROM feed_entries WHERE seq > 5 ORDER BY seq`,

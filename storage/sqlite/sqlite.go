@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"runtime"
 	"strconv"
@@ -22,6 +23,8 @@ type Options struct {
 	BusyTimeout time.Duration
 	// Readers is how many reads run at once. 0 means four a processor.
 	Readers int
+	// Logger is warned of a file that others may read. nil means slog.Default().
+	Logger *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
@@ -31,6 +34,9 @@ func (o Options) withDefaults() Options {
 	if o.Readers <= 0 {
 		o.Readers = 4 * runtime.GOMAXPROCS(0)
 	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
 	return o
 }
 
@@ -39,7 +45,7 @@ func (o Options) withDefaults() Options {
 // of ours, is cut short, or was written by a newer program. Errors name the file.
 func Open(ctx context.Context, path string, o Options) (storage.Store, error) {
 	o = o.withDefaults()
-	path, err := prepareFile(path)
+	path, err := prepareFile(ctx, path, o.Logger)
 	if err != nil {
 		return nil, err
 	}

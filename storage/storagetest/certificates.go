@@ -51,5 +51,20 @@ func testCertificates(t *testing.T, s storage.Store) {
 		{"no such client", func(ctx context.Context, tx storage.Tx) error {
 			return tx.AddCertificate(ctx, certificate("nobody", "fresh", 0))
 		}, storage.ErrConflict},
+		{"remove what is not there", func(ctx context.Context, tx storage.Tx) error {
+			return tx.RemoveCertificate(ctx, "edge", certificate("edge", "fresh", 0).Thumbprint)
+		}, storage.ErrNotFound},
+		{"remove another client's", func(ctx context.Context, tx storage.Tx) error {
+			return tx.RemoveCertificate(ctx, "edge", certificate("other", "theirs", 5).Thumbprint)
+		}, storage.ErrNotFound},
 	})
+
+	do(t, s, func(tx storage.Tx) error { return tx.RemoveCertificate(ctx, "edge", want[1].Thumbprint) })
+	same(t, "certificates without the middle one",
+		must[[]storage.Certificate](t)(s.ClientCertificates(ctx, "edge")), []storage.Certificate{want[0], want[2]})
+	// What was removed may be registered again, by whomever.
+	do(t, s, func(tx storage.Tx) error { return tx.AddCertificate(ctx, certificate("other", "middle", 10)) })
+	if theirs := must[[]storage.Certificate](t)(s.ClientCertificates(ctx, "other")); len(theirs) != 2 {
+		t.Errorf("the other client has %d certificates, want 2", len(theirs))
+	}
 }

@@ -18,6 +18,7 @@ func Run(t *testing.T, newStore NewStore) {
 		{"Clients", testClients},
 		{"ClientUpdates", testClientUpdates},
 		{"ClientRules", testClientRules},
+		{"Generations", testGenerations},
 		{"Certificates", testCertificates},
 		{"TrustBundles", testTrustBundles},
 		{"APIs", testAPIs},

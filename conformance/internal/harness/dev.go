@@ -189,9 +189,13 @@ func (d *Dev) ready() error {
 	for {
 		content, err := os.ReadFile(filepath.Join(d.Dir, "dev.json"))
 		if err == nil {
-			return d.read(content)
+			err = d.read(content)
 		}
-		if !errors.Is(err, os.ErrNotExist) {
+		// One that a killed dev left behind is there until ours removes it.
+		if err == nil && d.PID == d.cmd.Process.Pid {
+			return nil
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		select {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"time"
 
 	"github.com/certbound/certbound/storage"
 )
@@ -65,6 +66,13 @@ func (t *tx) UpdateClient(ctx context.Context, c storage.Client) error {
 			&storage.ConflictError{Rule: generationLowered})
 	}
 	return t.replaceClientScopes(ctx, c)
+}
+
+// RaiseGenerations implements storage.ClientWriter.
+func (t *tx) RaiseGenerations(ctx context.Context, partnerID string, updatedAt time.Time) error {
+	return t.exec(ctx, "clients", `
+		UPDATE clients SET generation = generation + 1, version = version + 1, updated_at = coalesce($1, updated_at)
+		WHERE partner_id = $2`, seconds(updatedAt), partnerID)
 }
 
 func (t *tx) replaceClientScopes(ctx context.Context, c storage.Client) error {

@@ -22,6 +22,7 @@ import (
 	"github.com/certbound/certbound/authz/tokenclient"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
 	"github.com/certbound/certbound/cmd/certbound/internal/dev"
+	"github.com/certbound/certbound/storage/sqlite"
 )
 
 func options(dir string) dev.Options {
@@ -172,13 +173,12 @@ func TestRestartRenewsWhatExpired(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := options(t.TempDir())
 			o.Clock = func() time.Time { return time.Now().Add(-age) }
-			// Made, and not served: the servers' own certificate of that day may
-			// have ended, and then New says so after everything has been made.
-			if server, err := dev.New(t.Context(), o); err == nil {
-				if err := server.Close(); err != nil {
-					t.Fatal(err)
-				}
-			} else if !strings.Contains(err.Error(), "server.pem") {
+			// Made, and not served: callers go by the time of today.
+			server, err := dev.New(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := server.Close(); err != nil {
 				t.Fatal(err)
 			}
 			o.Clock = nil
@@ -227,6 +227,39 @@ func TestSigningKey(t *testing.T) {
 	if _, err := dev.New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "is already the active key") {
 		t.Errorf("another key: %v", err)
 	}
+}
+
+// Another key-encryption key stops dev before it has changed a record.
+func TestWrongKEK(t *testing.T) {
+	dir := t.TempDir()
+	_, stop := run(t, options(dir))
+	stop()
+	before := audience(t, dir)
+	if err := os.Remove(filepath.Join(dir, "kek")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := dev.New(t.Context(), options(dir)) // free ports again: another audience
+	if err == nil || !strings.HasPrefix(err.Error(), "dev: keys: cannot open the envelope of ") {
+		t.Errorf("New = %v", err)
+	}
+	if after := audience(t, dir); after != before {
+		t.Errorf("the audience in the database was changed from %s to %s", before, after)
+	}
+}
+
+// audience reads the demo API's record.
+func audience(t *testing.T, dir string) string {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "certbound.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	api, err := store.API(t.Context(), "accounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api.Audience
 }
 
 func certificate(t *testing.T, info *dev.Info, id string) *x509.Certificate {

@@ -103,9 +103,12 @@ func (s *Server) assemble(ctx context.Context, made *material, l *listeners) err
 	if err != nil {
 		return fmt.Errorf("dev: %w", err)
 	}
-	s.group.Add("authz", l.authz, authz.Server)
+	checks := append(authz.Checks, ops.Check{Name: "process", Probe: s.group.Ready})
+	// Stopped in this order: a call under way may still need the keys of the
+	// authorization server, and the API behind the proxy to the end.
 	s.group.Add("proxy", l.proxy, front.Server)
-	s.group.Add("ops", l.ops, process.PlainServer(ops.Handler(authz.Checks...), s.options.Logger))
+	s.group.Add("authz", l.authz, authz.Server)
+	s.group.Add("ops", l.ops, process.PlainServer(ops.Handler(checks...), s.options.Logger))
 	s.group.Add("upstream", l.upstream, process.PlainServer(&upstream{}, s.options.Logger))
 	return nil
 }

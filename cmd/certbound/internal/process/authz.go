@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -55,25 +54,31 @@ type inputs struct {
 }
 
 // CheckAuthz opens every file but the database, and reports all that is wrong.
+// The seed is judged as for an empty database; a start is milder with what has
+// expired since the database accepted it.
 func CheckAuthz(c *config.Serve, logger *slog.Logger) error {
-	_, err := openInputs(c, logger)
+	o := Options{Logger: logger}
+	_, err := openInputs(c, o, func(seed *admin.Registration) error { return seed.Check(o.clock()()) })
 	return err
 }
 
-func openInputs(c *config.Serve, logger *slog.Logger) (*inputs, error) {
-	listener, tlsErr := newTLS(c.Source, c.TLS, logger)
+// openInputs opens what it can and reports all that is wrong; check judges the
+// seed.
+func openInputs(c *config.Serve, o Options, check func(seed *admin.Registration) error) (*inputs, error) {
+	issuerErr := place(c.Source, "issuer", "metadata: issuer ", authz.CheckIssuer(c.Issuer))
+	listener, tlsErr := newTLS(c.Source, c.TLS, o)
 	sealer, sealerErr := newSealer(c)
-	seed, seedErr := readSeed(c)
-	return &inputs{listener, sealer, seed}, errors.Join(tlsErr, sealerErr, seedErr)
+	seed, seedErr := readSeed(c, check)
+	return &inputs{listener, sealer, seed}, errors.Join(issuerErr, tlsErr, sealerErr, seedErr)
 }
 
 // NewAuthz opens everything an authorization server needs.
 func NewAuthz(ctx context.Context, c *config.Serve, o Options) (*Authz, error) {
-	in, err := openInputs(c, o.Logger)
+	in, err := openInputs(c, o, (*admin.Registration).CheckShape)
 	if err != nil {
 		return nil, err
 	}
-	store, err := sqlite.Open(ctx, string(c.Database.Path), sqlite.Options{})
+	store, err := sqlite.Open(ctx, string(c.Database.Path), sqlite.Options{Logger: o.Logger})
 	if err != nil {
 		return nil, c.Source.Problem("database.path", err)
 	}
@@ -85,20 +90,22 @@ func NewAuthz(ctx context.Context, c *config.Serve, o Options) (*Authz, error) {
 }
 
 func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *inputs) error {
+	// The keys first: a wrong key-encryption key must stop the start before any
+	// record has changed.
+	ring, err := keys.Open(ctx, keys.Config{
+		Store: authz.KeyStore(a.store), Sealer: in.sealer, Clock: o.clock(),
+		Algorithm: c.SigningAlgorithm, Purpose: "access_token", Import: o.SigningKey,
+	})
+	if err != nil {
+		return place(c.Source, "keys", "keys: ", err)
+	}
 	if o.Registration != nil {
 		if err := o.Registration.Apply(ctx, a.store, o.clock()()); err != nil {
 			return err
 		}
 	}
 	if err := in.seed.Apply(ctx, a.store, o.clock()()); err != nil {
-		return c.Source.Problem("seed", err)
-	}
-	ring, err := keys.Open(ctx, keys.Config{
-		Store: authz.KeyStore(a.store), Sealer: in.sealer, Clock: o.clock(),
-		Algorithm: c.SigningAlgorithm, Purpose: "access_token", Import: o.SigningKey,
-	})
-	if err != nil {
-		return c.Source.Problem("keys", err)
+		return placeSeed(c, err)
 	}
 	server, err := authz.New(ctx, authz.Config{
 		Issuer: c.Issuer, Store: a.store, Keys: ring,
@@ -117,9 +124,10 @@ func (a *Authz) Close() error { return a.store.Close() }
 
 // newTLS loads a listener's certificate; what is wrong with it is placed at the
 // tls settings.
-func newTLS(source *config.Source, t config.TLS, logger *slog.Logger) (*servertls.Listener, error) {
+func newTLS(source *config.Source, t config.TLS, o Options) (*servertls.Listener, error) {
 	listener, err := servertls.New(servertls.Config{
-		CertificateFile: string(t.Certificate), KeyFile: string(t.Key), MinVersion: t.MinVersion, Logger: logger,
+		CertificateFile: string(t.Certificate), KeyFile: string(t.Key), MinVersion: t.MinVersion,
+		Logger: o.Logger, Clock: o.clock(),
 	})
 	return listener, source.Problem("tls.certificate", err)
 }
@@ -132,8 +140,9 @@ func newSealer(c *config.Serve) (*keys.Sealer, error) {
 	for i, kek := range c.Keys.KEKs {
 		key, err := keys.ReadKEKFile(string(kek.File))
 		if err != nil {
-			return nil, c.Source.Problem(fmt.Sprintf("keys.keks[%d].file", i), err)
+			return nil, place(c.Source, fmt.Sprintf("keys.keks[%d].file", i), "keys: ", err)
 		}
+		defer clear(key) // the sealer has its own copy
 		loaded := keys.KEK{ID: kek.ID, Key: key}
 		if kek.ID == c.Keys.Active {
 			active = loaded
@@ -142,21 +151,5 @@ func newSealer(c *config.Serve) (*keys.Sealer, error) {
 		older = append(older, loaded)
 	}
 	sealer, err := keys.NewSealer(active, older...)
-	return sealer, c.Source.Problem("keys", err)
-}
-
-// readSeed reads the seed file; without one it is empty.
-func readSeed(c *config.Serve) (*admin.Registration, error) {
-	if c.Seed == "" {
-		return &admin.Registration{}, nil
-	}
-	data, err := os.ReadFile(string(c.Seed))
-	if err != nil {
-		return nil, c.Source.Problem("seed", err)
-	}
-	seed, err := admin.Decode(data)
-	if err != nil {
-		return nil, c.Source.Problem("seed", fmt.Errorf("%s: %w", c.Seed, err))
-	}
-	return seed, nil
+	return sealer, place(c.Source, "keys", "keys: ", err)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,10 +17,21 @@ import (
 const DrainTimeout = 10 * time.Second
 
 // Group serves several listeners as one: when one fails or the context ends,
-// all are drained.
+// all are drained, in the order in which they were added: first the listeners
+// for callers, then what probes and answers behind them.
 type Group struct {
-	Logger  *slog.Logger
-	members []member
+	Logger   *slog.Logger
+	members  []member
+	stopping atomic.Bool
+}
+
+// Ready is an error from the moment on at which the group begins to stop, so
+// that nobody sends more while it drains. It has the shape of a probe.
+func (g *Group) Ready(context.Context) error {
+	if g.stopping.Load() {
+		return errors.New("process: stopping")
+	}
+	return nil
 }
 
 type member struct {
@@ -85,21 +97,19 @@ func (g *Group) Run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// drain stops accepting, waits for requests under way, then cuts what is left.
+// drain stops one member after the other: it stops accepting, waits for requests
+// under way, then cuts what is left. DrainTimeout is for all of them together.
 func (g *Group) drain() {
+	g.stopping.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), DrainTimeout)
 	defer cancel()
-	var draining sync.WaitGroup
 	for _, m := range g.members {
-		draining.Go(func() {
-			if err := m.server.Shutdown(ctx); err != nil {
-				g.Logger.LogAttrs(ctx, slog.LevelWarn, "drain_incomplete",
-					slog.String("listener", m.name), slog.String("detail", err.Error()))
-				_ = m.server.Close() // what it reports has just been logged
-			}
-		})
+		if err := m.server.Shutdown(ctx); err != nil {
+			g.Logger.LogAttrs(ctx, slog.LevelWarn, "drain_incomplete",
+				slog.String("listener", m.name), slog.String("detail", err.Error()))
+			_ = m.server.Close() // what it reports has just been logged
+		}
 	}
-	draining.Wait()
 	g.Logger.LogAttrs(ctx, slog.LevelInfo, "stopped")
 }
 

@@ -3,6 +3,7 @@ package process_test
 import (
 	"encoding/base64"
 	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,11 +64,11 @@ func TestNewAuthz(t *testing.T) {
 		},
 		{
 			name: "no key-encryption key", old: "file: kek", new: "file: none",
-			want: `FILE:11:22: keys.keks[0].file: `,
+			want: `FILE:11:22: keys.keks[0].file: read key-encryption key: open DIR/none: no such file or directory`,
 		},
 		{
 			name: "a key-encryption key that is none", files: map[string]string{"kek": "secret"},
-			want: `FILE:11:22: keys.keks[0].file: `,
+			want: `FILE:11:22: keys.keks[0].file: not a key-encryption key file: DIR/kek: `,
 		},
 		{
 			name: "a database that is none", files: map[string]string{"certbound.db": strings.Repeat("not a database ", 100)},
@@ -79,12 +80,28 @@ func TestNewAuthz(t *testing.T) {
 		},
 		{
 			name: "a seed that is none", old: "database:", new: "seed: seed.yaml\ndatabase:", files: map[string]string{"seed.yaml": "partnres: []\n"},
-			want: `FILE:6:7: seed: DIR/seed.yaml: admin: [1:1] unknown field "partnres"`,
+			want: `FILE:6:7: seed: DIR/seed.yaml:1:1: unknown field "partnres"`,
 		},
 		{
 			name: "a seed with a malformed CA", old: "database:", new: "seed: seed.yaml\ndatabase:",
 			files: map[string]string{"seed.yaml": "trust_bundles: [{name: partners, anchors: hello}]\n"},
-			want:  `FILE:6:7: seed: admin: trust_bundles[0] "partners": trust: `,
+			want:  `FILE:6:7: seed: DIR/seed.yaml:1:18: trust_bundles[0] "partners": trust: `,
+		},
+		{
+			name: "a seed with two mistakes", old: "database:", new: "seed: seed.yaml\ndatabase:",
+			files: map[string]string{"seed.yaml": "partners:\n  - id: a b\nclients:\n  - client_id: x\n    partner_id: acme\n    scope: a  b\n    token_endpoint_auth_method: secret\n"},
+			want: `FILE:6:7: seed: DIR/seed.yaml:2:5: partners[0] "a b": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -
+FILE:6:7: seed: DIR/seed.yaml:6:5: clients[0] "x": scope does not follow the grammar of RFC 6749 §3.3
+FILE:6:7: seed: DIR/seed.yaml:7:5: clients[0] "x": token_endpoint_auth_method must be tls_client_auth or self_signed_tls_client_auth`,
+		},
+		{
+			name: "a seed that refers to nothing", old: "database:", new: "seed: seed.yaml\ndatabase:",
+			files: map[string]string{"seed.yaml": "apis: [{id: a, audience: 'https://a', scopes: [s], resource_servers: [nobody]}]\n"},
+			want:  `FILE:6:7: seed: DIR/seed.yaml:1:9: apis[0] "a": storage: conflict: `,
+		},
+		{
+			name: "an issuer with a slash at its end", old: "localhost:8443", new: "localhost:8443/a/",
+			want: `FILE:2:9: issuer: "https://localhost:8443/a/" ends in a slash; leave it out`,
 		},
 		{
 			name: "all at once", old: "server.pem\n  key: server.key\ndatabase:", new: "none.pem\n  key: none.key\nseed: none.yaml\ndatabase:",
@@ -149,10 +166,6 @@ func TestNewProxy(t *testing.T) {
 			"FILE:4:12: issuer_ca: DIR/kek:1:1: no CA certificate in PEM form",
 		},
 		{
-			"a route with an unusable path and method", "/accounts\n    methods: [GET]", "/a/../b\n    methods: [GET, get]",
-			"FILE:7:11: routes[0].path: ",
-		},
-		{
 			"a realm that would break out", "audience:", "realm: \"a\\nb\"\naudience:",
 			"starting the proxy: resource: Realm \"a\\nb\" is not printable ASCII",
 		},
@@ -168,6 +181,28 @@ func TestNewProxy(t *testing.T) {
 			_, err = process.NewProxy(c, options)
 			check(t, dir, "proxy.yaml", err, tt.want)
 		})
+	}
+}
+
+// The bound for bodies reaches the proxy: a body announced as too large is
+// refused before anybody looks for a token.
+func TestNewProxyBoundsBodies(t *testing.T) {
+	for setting, want := range map[string]int{"": 401, "max_body_bytes: 5\n": 401, "max_body_bytes: 4\n": 413} {
+		dir := files(t)
+		file := write(t, dir, "proxy.yaml", strings.Replace(proxyYAML, "[GET]", "[POST]", 1)+setting)
+		c, _, err := config.LoadProxy(file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := process.NewProxy(c, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := httptest.NewRecorder()
+		p.Server.Handler.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "POST", "/accounts", strings.NewReader("12345")))
+		if rec.Code != want {
+			t.Errorf("%q: a body of 5 bytes got %d, want %d", setting, rec.Code, want)
+		}
 	}
 }
 
@@ -207,7 +242,7 @@ func TestNewAuthzWithAnotherKEK(t *testing.T) {
 	}
 	write(t, dir, "kek", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
 	_, err = process.NewAuthz(t.Context(), c, options)
-	check(t, dir, "serve.yaml", err, "FILE:8:1: keys: keys: cannot open the envelope of ")
+	check(t, dir, "serve.yaml", err, "FILE:8:1: keys: cannot open the envelope of ")
 }
 
 // The clock of the options is the one the parts work by.

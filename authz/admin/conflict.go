@@ -1,0 +1,71 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/certbound/certbound/storage"
+)
+
+// conflict is a broken rule in an administrator's words.
+type conflict struct {
+	text string
+	err  error
+}
+
+func (c *conflict) Error() string { return c.text }
+func (c *conflict) Unwrap() error { return c.err }
+
+// taken says what the store's uniqueness rules, named by their columns, are about.
+var taken = map[string]string{
+	"clients.trust_bundle, clients.matcher_kind, clients.matcher_canonical": "another client of the same trust bundle has this subject value; one subject is one client",
+	"certificates.thumbprint": "another client has this certificate; one certificate belongs to one client",
+	"apis.audience":           "another API has this audience",
+	"api_scopes.scope":        "another API owns one of these scopes; a scope belongs to one API",
+}
+
+// inWords turns a conflict of the store into what the administrator has to change.
+func inWords(err error) error {
+	var broken *storage.ConflictError
+	if !errors.As(err, &broken) {
+		return err
+	}
+	if text, ok := taken[broken.Rule]; ok {
+		return &conflict{text, err}
+	}
+	return err
+}
+
+// checkReferences names what a client refers to and is not there. The store would
+// refuse it too, without saying which reference it was.
+func checkReferences(ctx context.Context, tx storage.Tx, c storage.Client) error {
+	missing := func(format string, args ...any) error {
+		return &conflict{fmt.Sprintf(format, args...), storage.ErrConflict}
+	}
+	if _, err := tx.Partner(ctx, c.PartnerID); errors.Is(err, storage.ErrNotFound) {
+		return missing("partner_id: there is no partner %q", c.PartnerID)
+	} else if err != nil {
+		return err
+	}
+	if c.TrustBundle != "" {
+		bundles, err := tx.TrustBundles(ctx)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(bundles, func(b storage.TrustBundle) bool { return b.Name == c.TrustBundle }) {
+			return missing("trust_bundle: there is no trust bundle %q", c.TrustBundle)
+		}
+	}
+	owners, err := tx.APIsOwningScopes(ctx, c.Scopes)
+	if err != nil {
+		return err
+	}
+	for _, scope := range c.Scopes {
+		if !slices.ContainsFunc(owners, func(a storage.API) bool { return slices.Contains(a.Scopes, scope) }) {
+			return missing("scope: no API owns %q", scope)
+		}
+	}
+	return nil
+}

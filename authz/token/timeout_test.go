@@ -1,0 +1,93 @@
+package token
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/keys/keystest"
+	"github.com/certbound/certbound/keys/trust"
+	"github.com/certbound/certbound/storage"
+)
+
+// hung is a database whose disk does not answer.
+type hung struct{ clientAnswers bool }
+
+func (h hung) wait(ctx context.Context) error {
+	<-ctx.Done()
+	return fmt.Errorf("storage: %w", ctx.Err())
+}
+
+func (h hung) Client(ctx context.Context, id string) (storage.Client, error) {
+	if h.clientAnswers {
+		return storage.Client{ID: id, PartnerID: "acme", Method: storage.SelfSignedTLSClientAuth}, nil
+	}
+	return storage.Client{}, h.wait(ctx)
+}
+
+func (h hung) ClientCertificates(ctx context.Context, _ string) ([]storage.Certificate, error) {
+	return nil, h.wait(ctx)
+}
+
+func (h hung) API(ctx context.Context, _ string) (storage.API, error) {
+	return storage.API{}, h.wait(ctx)
+}
+
+func (h hung) APIByAudience(ctx context.Context, _ string) (storage.API, error) {
+	return storage.API{}, h.wait(ctx)
+}
+
+func (h hung) APIsOwningScopes(ctx context.Context, _ []string) ([]storage.API, error) {
+	return nil, h.wait(ctx)
+}
+
+type unused struct{}
+
+func (unused) Sign([]byte, string) (string, error) { return "", errors.New("nothing is to be signed") }
+func (unused) KeyID() string                       { return "k" }
+
+// TestHungDisk: a request does not wait for the database for ever, whichever
+// read hangs.
+func TestHungDisk(t *testing.T) {
+	pair := keystest.SelfSigned(t)
+	for _, records := range []hung{{clientAnswers: false}, {clientAnswers: true}} {
+		synctest.Test(t, func(t *testing.T) {
+			clock := func() time.Time { return pair.Cert.NotBefore.Add(time.Hour) }
+			authenticator, err := clientauth.New(clientauth.Config{Records: records, Trust: trust.NewSet(nil, nil), Clock: clock})
+			if err != nil {
+				t.Fatal(err)
+			}
+			endpoint, err := New(Config{
+				Issuer: "https://as.example", Authenticator: authenticator, APIs: records, Signer: unused{},
+				Clock: clock, Logger: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := httptest.NewRequest(http.MethodPost, "/oauth2/token", strings.NewReader("grant_type=client_credentials&client_id=edge"))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.TLS = &tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{pair.Cert}}
+			// Without a limit of its own the request would end with this one.
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			w, begin := httptest.NewRecorder(), time.Now()
+			endpoint.ServeHTTP(w, r.WithContext(ctx))
+			if waited := time.Since(begin); waited != storageTimeout {
+				t.Errorf("it waited %s, want %s", waited, storageTimeout)
+			}
+			if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"storage_unavailable"`) {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		})
+	}
+}
