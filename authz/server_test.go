@@ -66,6 +66,9 @@ func TestTokenIsBoundToThePresentedCertificate(t *testing.T) {
 			if logged["outcome"] != "allow" || logged["client_id"] != c.id || logged["partner"] != "acme" || logged["auth_method"] != c.method || logged["jti"] != claims["jti"] {
 				t.Errorf("logged %v", logged)
 			}
+			if logged["tls_version"] != "TLS 1.3" || logged["tls_curve"] != "X25519MLKEM768" || logged["tls_protocol"] == "" {
+				t.Errorf("the connection is logged as %v, %v, %v", logged["tls_version"], logged["tls_curve"], logged["tls_protocol"])
+			}
 			if strings.Contains(w.log.text(), a.body.AccessToken) {
 				t.Error("the token stands in the log")
 			}

@@ -37,6 +37,10 @@ func New(r *http.Request, journey Journey, now time.Time) Decision {
 	d.Evidence = Evidence{RemoteAddr: r.RemoteAddr, Method: r.Method, Path: Path(r.URL)}
 	if r.TLS != nil {
 		d.Evidence.TLSVersion = tls.VersionName(r.TLS.Version)
+		d.Evidence.TLSProtocol = r.TLS.NegotiatedProtocol
+		if r.TLS.CurveID != 0 {
+			d.Evidence.TLSCurve = r.TLS.CurveID.String()
+		}
 	}
 	return d
 }
@@ -54,11 +58,13 @@ func Path(u *url.URL) string {
 // Evidence is what a decision rests on: facts for the operator, never keys,
 // tokens or whole certificates. Empty members are not logged.
 type Evidence struct {
-	RemoteAddr string // the peer of the connection, host:port
-	Method     string // HTTP method
-	Path       string // escaped request path, without the query
-	Route      string // the path template that matched
-	TLSVersion string // "TLS 1.3"
+	RemoteAddr  string // the peer of the connection, host:port
+	Method      string // HTTP method
+	Path        string // escaped request path, without the query
+	Route       string // the path template that matched
+	TLSVersion  string // "TLS 1.3"
+	TLSCurve    string // the key exchange, "X25519MLKEM768"
+	TLSProtocol string // ALPN, "h2"
 
 	Certificate Certificate // what was presented, verified or not
 
@@ -136,6 +142,8 @@ func (d *Decision) attrs() []slog.Attr {
 	a.number("upstream_status", e.UpstreamStatus)
 	a.text("remote_addr", e.RemoteAddr)
 	a.text("tls_version", e.TLSVersion)
+	a.text("tls_curve", e.TLSCurve)
+	a.text("tls_protocol", e.TLSProtocol)
 	return a
 }
 

@@ -36,6 +36,7 @@ func TestLogOfARefusal(t *testing.T) {
 	d := &decision.Decision{Time: start, RequestID: "id", Journey: decision.APIRequest}
 	d.Evidence = decision.Evidence{
 		RemoteAddr: "192.0.2.1:1", Method: "GET", Path: "/accounts", Route: "/accounts", TLSVersion: "TLS 1.3",
+		TLSCurve: "X25519MLKEM768", TLSProtocol: "h2",
 		Certificate:     decision.Certificate{Thumbprint: "x", Subject: "CN=a", Issuer: "CN=ca", Serial: "0f", NotAfter: start},
 		ClaimedClientID: "acme", Issuer: "https://as.example", Audience: "https://api.example", TokenID: "one", KeyID: "k",
 		ScopesNeeded: []string{"a", "b"}, Expected: "x", Seen: "y", Detail: "why", ClaimsUnverified: true,
@@ -48,6 +49,7 @@ func TestLogOfARefusal(t *testing.T) {
 		"iss":         "https://as.example", "aud": "https://api.example", "jti": "one", "kid": "k", "claims_unverified": true,
 		"scopes_needed": []any{"a", "b"}, "expected": "x", "seen": "y", "detail": "why",
 		"method": "GET", "path": "/accounts", "route": "/accounts", "remote_addr": "192.0.2.1:1", "tls_version": "TLS 1.3",
+		"tls_curve": "X25519MLKEM768", "tls_protocol": "h2",
 	}
 	if diff := cmp.Diff(want, logged(t, d)); diff != "" {
 		t.Errorf("log line (-want +got):\n%s", diff)

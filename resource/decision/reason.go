@@ -20,6 +20,7 @@ const (
 	StorageUnavailable    Reason = "storage_unavailable"
 	SigningUnavailable    Reason = "signing_unavailable"
 	IssuerKeysUnavailable Reason = "issuer_keys_unavailable"
+	RevocationsStale      Reason = "revocations_stale"
 	UpstreamUnreachable   Reason = "upstream_unreachable"
 	InternalError         Reason = "internal_error"
 )
@@ -35,6 +36,7 @@ const (
 	CertificateUntrusted   Reason = "certificate_untrusted"
 	ChainIncomplete        Reason = "chain_incomplete"
 	CertificateWrongUsage  Reason = "certificate_wrong_usage"
+	CertificateRevoked     Reason = "certificate_revoked"
 	RetiredBundle          Reason = "retired_bundle"
 )
 
@@ -63,6 +65,7 @@ const (
 	TokenExpired       Reason = "token_expired"
 	TokenNotYetValid   Reason = "token_not_yet_valid"
 	TokenUnbound       Reason = "token_unbound"
+	TokenRevoked       Reason = "token_revoked"
 	ThumbprintMismatch Reason = "thumbprint_mismatch"
 )
 
@@ -133,6 +136,7 @@ var atResourceServer = map[Reason]Answer{
 	MethodNotAllowed:      answer(405, "method_not_allowed", "this route does not answer this HTTP method; see the Allow header"),
 	RouteUnknown:          answer(404, "not_found", "there is no such route"),
 	IssuerKeysUnavailable: answer(503, "temporarily_unavailable", "the issuer's signing keys cannot be fetched; try again later"),
+	RevocationsStale:      answer(503, "temporarily_unavailable", "the authorization server cannot be asked what it has revoked; try again later"),
 	UpstreamUnreachable:   answer(502, "bad_gateway", "the upstream API did not answer"),
 	InternalError:         answer(500, "server_error", "the resource server failed; its operator can look up the cause by this request_id"),
 	ScopeInsufficient:     answer(403, "insufficient_scope", "the access token lacks a scope this route needs"),
@@ -142,6 +146,8 @@ var atResourceServer = map[Reason]Answer{
 	CertificateExpired:     answer(401, "invalid_token", "the client certificate has expired"),
 	CertificateNotYetValid: answer(401, "invalid_token", "the client certificate is not valid yet; check the clocks"),
 	CertificateWeak:        answer(401, "invalid_token", "the client certificate has a weak key or signature"),
+	CertificateRevoked:     answer(401, "invalid_token", "the client certificate has been revoked"),
+	ClientDisabled:         answer(401, "invalid_token", "the client has been disabled, or its tokens revoked, since the access token was issued"),
 
 	TokenMissing:       answer(401, "invalid_request", "send the access token in one Authorization header: Bearer TOKEN"),
 	TokenMalformed:     answer(401, "invalid_token", "the access token is not a well-formed signed JWT access token"),
@@ -154,6 +160,7 @@ var atResourceServer = map[Reason]Answer{
 	TokenExpired:       answer(401, "invalid_token", "the access token has expired; ask for a new one"),
 	TokenNotYetValid:   answer(401, "invalid_token", "the access token is not valid yet; check the clocks"),
 	TokenUnbound:       answer(401, "invalid_token", "the access token is not bound to a client certificate"),
+	TokenRevoked:       answer(401, "invalid_token", "the access token has been revoked; ask for a new one"),
 	ThumbprintMismatch: answer(401, "invalid_token", "the access token is bound to another client certificate than the one presented"),
 }
 
