@@ -38,6 +38,9 @@ type Tx interface {
 	TrustBundleWriter
 	APIWriter
 	SigningKeyWriter
+	AuditWriter
+	FeedWriter
+	DenialWriter
 }
 
 // Reader reads every kind of record.
@@ -48,6 +51,9 @@ type Reader interface {
 	TrustBundleReader
 	APIReader
 	SigningKeyReader
+	AuditReader
+	FeedReader
+	DenialReader
 }
 
 // PartnerReader reads partners.
@@ -70,6 +76,11 @@ type ClientReader interface {
 	// Client returns one client with its scopes and its partner's Disabled flag,
 	// or ErrNotFound.
 	Client(ctx context.Context, id string) (Client, error)
+	// Clients returns at most limit clients whose id comes after the given one, in
+	// the order of ids, byte by byte.
+	Clients(ctx context.Context, after string, limit int) ([]Client, error)
+	// ClientsHolding returns the clients that hold a scope, by id.
+	ClientsHolding(ctx context.Context, scope string) ([]Client, error)
 }
 
 // ClientWriter writes clients.
@@ -87,10 +98,17 @@ type ClientWriter interface {
 	// RaiseGenerations raises Generation and Version of every client of a partner
 	// by one and sets their UpdatedAt. A partner without clients is no error.
 	RaiseGenerations(ctx context.Context, partnerID string, updatedAt time.Time) error
+	// RaiseGeneration raises Generation and Version of one client by one, sets its
+	// UpdatedAt and returns the new generation; ErrNotFound if there is no such
+	// client.
+	RaiseGeneration(ctx context.Context, clientID string, updatedAt time.Time) (int64, error)
 }
 
 // CertificateReader reads client certificates.
 type CertificateReader interface {
+	// Certificate returns the registered certificate with that thumbprint, or
+	// ErrNotFound.
+	Certificate(ctx context.Context, t thumbprint.Thumbprint) (Certificate, error)
 	// ClientCertificates returns a client's certificates, oldest first; none is
 	// an empty slice.
 	ClientCertificates(ctx context.Context, clientID string) ([]Certificate, error)
@@ -127,6 +145,9 @@ type APIReader interface {
 	// APIsOwningScopes returns the APIs that own at least one of the scopes, by
 	// id. Scopes nobody owns are passed over.
 	APIsOwningScopes(ctx context.Context, scopes []string) ([]API, error)
+	// IsResourceServer reports whether at least one API names the client among its
+	// resource servers.
+	IsResourceServer(ctx context.Context, clientID string) (bool, error)
 }
 
 // APIWriter writes APIs.

@@ -6,6 +6,7 @@ DROP TABLE audit_streams;
 DROP TABLE idempotency_keys;
 DROP TABLE feed_entries;
 DROP TABLE feed_counter;
+DROP TABLE certificate_denials;
 DROP TABLE signing_keys;
 DROP TABLE certificates;
 DROP TABLE api_resource_servers;

@@ -146,24 +146,41 @@ CREATE TABLE signing_keys (
 -- Two processes that start on an empty database both make a key; one row wins.
 CREATE UNIQUE INDEX signing_keys_active ON signing_keys (purpose, algorithm) WHERE status = 'active';
 
--- Rule 12: seq comes from this one row, locked until commit, so that entries
--- become visible in the order of their numbers.
-CREATE TABLE feed_counter (
-    id  INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-    seq INTEGER NOT NULL CHECK (seq >= 0)
+-- A certificate that was revoked here stays refused, whoever presents it: until
+-- it expires by itself, or for good when its notAfter is not known. A row is kept
+-- when it is lifted; the audit events tell the whole story. Entries of the feed
+-- are no substitute: they end with the last token of the certificate.
+CREATE TABLE certificate_denials (
+    thumbprint BLOB    NOT NULL PRIMARY KEY CHECK (length(thumbprint) = 32),
+    client_id  TEXT    REFERENCES clients (id) ON DELETE SET NULL,
+    reason     TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    lifted_at  INTEGER
 ) STRICT;
 
-INSERT INTO feed_counter (id, seq) VALUES (1, 0);
+CREATE INDEX certificate_denials_client ON certificate_denials (client_id) WHERE client_id IS NOT NULL;
+
+-- Rule 12: seq comes from this one row, locked until commit, so that entries
+-- become visible in the order of their numbers. pruned_seq is the greatest number
+-- that was pruned: who knows less than that may have missed something.
+CREATE TABLE feed_counter (
+    id         INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    seq        INTEGER NOT NULL CHECK (seq >= 0),
+    pruned_seq INTEGER NOT NULL CHECK (pruned_seq BETWEEN 0 AND seq)
+) STRICT;
+
+INSERT INTO feed_counter (id, seq, pruned_seq) VALUES (1, 0, 0);
 
 -- Rules 11 and 12: what resource servers must refuse. A client entry carries the
--- least valid generation; the others name a thumbprint, jti or kid, lifted only
--- by an explicit entry. Pruned once expires_at has passed.
+-- least valid generation, which nothing lowers; the others name a thumbprint, jti
+-- or kid, lifted only by an explicit entry. Pruned once expires_at has passed.
 CREATE TABLE feed_entries (
     seq            INTEGER NOT NULL PRIMARY KEY CHECK (seq >= 1),
     kind           TEXT    NOT NULL CHECK (kind IN ('client', 'certificate', 'token', 'key')),
-    action         TEXT    NOT NULL CHECK (action IN ('deny', 'lift')),
+    action         TEXT    NOT NULL CHECK (action = 'deny' OR (action = 'lift' AND kind <> 'client')),
     subject        TEXT    NOT NULL CHECK (subject <> ''),
-    min_generation INTEGER CHECK ((kind = 'client') = (min_generation IS NOT NULL)),
+    min_generation INTEGER CHECK ((kind = 'client') = (min_generation IS NOT NULL) AND min_generation >= 1),
     created_at     INTEGER NOT NULL,
     expires_at     INTEGER NOT NULL
 ) STRICT;
@@ -202,9 +219,10 @@ CREATE TABLE audit_streams (
 -- Rule 16: the audit events. This is the one table written at the rate of token
 -- requests and the one that grows to ten million rows and more, so it has the
 -- smallest set of indexes that answers what is asked of it:
---   the chain, export, "everything since"  the primary key, in stream order; time
---                                          does not go back inside a stream, so a
---                                          period is found by bisecting seq
+--   the chain, export                      the primary key, in stream order
+--   audit list, by time, kind, reason, …   audit_events_time: newest first over all
+--                                          streams. New events go to its right edge,
+--                                          so it is the cheapest of all to keep
 --   audit list --client                    audit_events_client
 --   audit list --partner                   the partner's clients, by the same index,
 --                                          and audit_events_partner for what
@@ -240,6 +258,8 @@ CREATE TABLE audit_events (
 CREATE INDEX audit_events_client ON audit_events (client_id, time, stream_id, seq) WHERE client_id IS NOT NULL;
 -- The same for what has no client: few rows, so the index costs token requests nothing.
 CREATE INDEX audit_events_partner ON audit_events (partner_id, time, stream_id, seq) WHERE partner_id IS NOT NULL AND client_id IS NULL;
+-- The same over everything, and what a window of time is read by.
+CREATE INDEX audit_events_time ON audit_events (time, stream_id, seq);
 CREATE INDEX audit_events_request ON audit_events (request_id) WHERE request_id IS NOT NULL;
 
 -- Rule 16: signed statements over all stream heads; pruning ends at one of them.

@@ -36,6 +36,12 @@ func testCertificates(t *testing.T, s storage.Store) {
 	}
 	same(t, "certificates", must[[]storage.Certificate](t)(s.ClientCertificates(ctx, "edge")), want)
 
+	for _, c := range want {
+		same(t, "certificate by thumbprint", must[storage.Certificate](t)(s.Certificate(ctx, c.Thumbprint)), c)
+	}
+	_, err := s.Certificate(ctx, certificate("edge", "fresh", 0).Thumbprint)
+	notFound(t, "unknown certificate", err)
+
 	none := must[[]storage.Certificate](t)(s.ClientCertificates(ctx, "nobody"))
 	if none == nil || len(none) != 0 {
 		t.Errorf("no certificates read as %#v, want an empty slice", none)

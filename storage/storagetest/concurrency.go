@@ -19,6 +19,9 @@ func RunConcurrency(t *testing.T, newStore NewStore) {
 	t.Run("LostUpdate", func(t *testing.T) { testLostUpdate(t, newStore(t)) })
 	t.Run("BundleVersions", func(t *testing.T) { testBundleVersions(t, newStore(t)) })
 	t.Run("WholeRecords", func(t *testing.T) { testWholeRecords(t, newStore(t)) })
+	t.Run("OneHead", func(t *testing.T) { testOneHead(t, newStore(t)) })
+	t.Run("ManyStreams", func(t *testing.T) { testManyStreams(t, newStore(t)) })
+	t.Run("FeedOrder", func(t *testing.T) { testFeedOrder(t, newStore(t)) })
 }
 
 // together runs fn crowd times at once and returns the errors.

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -60,4 +61,33 @@ func testGenerations(t *testing.T, s storage.Store) {
 	if c := must[storage.Client](t)(s.Client(ctx, "billing")); c.Generation != 3 || c.UpdatedAt != stored(9) {
 		t.Errorf("generation %d, updated %v: want 3, and the time left alone", c.Generation, c.UpdatedAt)
 	}
+}
+
+// testGeneration: disabling one client reaches no other.
+func testGeneration(t *testing.T, s storage.Store) {
+	seed(t, s)
+	ctx := t.Context()
+	do(t, s, func(tx storage.Tx) error {
+		if err := tx.CreateClient(ctx, selfSignedClient("edge")); err != nil {
+			return err
+		}
+		return tx.CreateClient(ctx, selfSignedClient("other"))
+	})
+	want, other := must[storage.Client](t)(s.Client(ctx, "edge")), must[storage.Client](t)(s.Client(ctx, "other"))
+	for _, updatedAt := range []time.Time{at(9), {}} { // the zero time leaves it alone
+		do(t, s, func(tx storage.Tx) error {
+			generation, err := tx.RaiseGeneration(ctx, "edge", updatedAt)
+			want.Generation, want.Version, want.UpdatedAt = want.Generation+1, want.Version+1, stored(9)
+			if generation != want.Generation {
+				t.Errorf("generation %d, want %d", generation, want.Generation)
+			}
+			return err
+		})
+		same(t, "edge", must[storage.Client](t)(s.Client(ctx, "edge")), want)
+	}
+	same(t, "another client", must[storage.Client](t)(s.Client(ctx, "other")), other)
+	checkRefused(t, s, []refused{{"no such client", func(ctx context.Context, tx storage.Tx) error {
+		_, err := tx.RaiseGeneration(ctx, "nobody", at(9))
+		return err
+	}, storage.ErrNotFound}})
 }

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/certbound/certbound/storage"
@@ -30,6 +31,13 @@ func testDurable(t *testing.T, open NewStore) {
 	c.Scopes = []string{"accounts:read"}
 	do(t, s, func(tx storage.Tx) error { return tx.CreateClient(ctx, c) })
 	before := must[storage.Client](t)(s.Client(ctx, "billing"))
+	events := appendTo(t, s, "one", fullEvent(), fullEvent())
+	lost := certificate("billing", "lost", 0).Thumbprint
+	do(t, s, func(tx storage.Tx) error {
+		return tx.DenyCertificate(ctx, storage.CertificateDenial{Thumbprint: lost, CreatedAt: epoch})
+	})
+	publish(t, s, denyToken("jti", 60), denyToken("other", 30))
+	prune(t, s, stored(30))
 	closeStore(t, s)
 	if _, err := s.Client(ctx, "billing"); err == nil {
 		t.Error("a closed store answers")
@@ -41,6 +49,16 @@ func testDurable(t *testing.T, open NewStore) {
 	s = open(t)
 	defer closeStore(t, s)
 	same(t, "client after reopening", must[storage.Client](t)(s.Client(ctx, "billing")), before)
+	same(t, "chain after reopening", must[[]storage.AuditEvent](t)(s.AuditChain(ctx, events[0].StreamID, 0, 10)), events)
+	if !must[bool](t)(s.CertificateDenied(ctx, lost)) || !must[bool](t)(s.Denied(ctx, storage.FeedToken, "jti", epoch)) {
+		t.Error("a denial was forgotten")
+	}
+	wantFeed(t, s, 1, epoch, "full to 2: 1") // 2 was pruned before
+	appendTo(t, s, "one", fullEvent())       // goes on from the head
+	if seq := publish(t, s, denyToken("next", 60)); seq != 3 {
+		t.Errorf("the next entry has number %d, want 3", seq)
+	}
+	wantChains(t, s, 3)
 }
 
 // testTwoHandles: as two processes, whose writes wait for each other.
@@ -56,7 +74,25 @@ func testTwoHandles(t *testing.T, open NewStore) {
 			t.Error(err)
 		}
 	}
+	for _, err := range together(func(i int) error {
+		return []storage.Store{one, two}[i%2].Update(ctx, func(tx storage.Tx) error {
+			stream, err := tx.AuditStreamFor(ctx, "shared", epoch)
+			if err != nil {
+				return err
+			}
+			_, feedErr := tx.AppendFeed(ctx, []storage.FeedEntry{denyToken("jti", 60)})
+			return errors.Join(feedErr, tx.AppendAuditEvents(ctx, stream.ID, chained(stream, fullEvent())))
+		})
+	}) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
 	for _, s := range []storage.Store{one, two} {
+		wantChains(t, s, crowd)
+		if seq := must[int64](t)(s.FeedSeq(ctx)); seq != crowd {
+			t.Errorf("the feed ends at %d, want %d", seq, crowd)
+		}
 		if c := must[storage.Client](t)(s.Client(ctx, "billing")); c.Generation != 1+crowd {
 			t.Errorf("generation %d after %d raises through two handles", c.Generation, crowd)
 		}

@@ -95,6 +95,11 @@ func testCancellation(t *testing.T, s storage.Store) {
 		"Client":       func() error { _, err := s.Client(dead, "billing"); return err },
 		"TrustBundles": func() error { _, err := s.TrustBundles(dead); return err },
 		"Ping":         func() error { return s.Ping(dead) },
+		"AuditEvents": func() error {
+			_, err := s.AuditEvents(dead, storage.AuditQuery{PartnerID: "acme", Limit: 1})
+			return err
+		},
+		"FeedEntries": func() error { _, err := s.FeedEntries(dead, 0, epoch); return err },
 		"Update": func() error {
 			return s.Update(dead, func(storage.Tx) error { t.Error("the closure ran"); return nil })
 		},

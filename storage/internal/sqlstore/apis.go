@@ -37,6 +37,13 @@ func (r reader) apis(ctx context.Context, where string, args []any) ([]storage.A
 	return list, nil
 }
 
+// IsResourceServer implements storage.APIReader.
+func (r reader) IsResourceServer(ctx context.Context, clientID string) (bool, error) {
+	var apis int
+	err := r.one(ctx, `SELECT count(*) FROM api_resource_servers WHERE client_id = $1`, []any{clientID}, &apis)
+	return apis > 0, err
+}
+
 // API implements storage.APIReader.
 func (r reader) API(ctx context.Context, id string) (storage.API, error) {
 	return r.api(ctx, `WHERE a.id = $1`, id)

@@ -7,22 +7,29 @@ import (
 	"github.com/certbound/certbound/storage"
 )
 
+const selectCertificate = `SELECT thumbprint, client_id, der, not_before, not_after, created_at FROM certificates `
+
+func scanCertificate(scan func(...any) error) (c storage.Certificate, err error) {
+	err = scan(thumbprintInto{&c.Thumbprint}, &c.ClientID, &c.DER, timeInto{&c.NotBefore}, timeInto{&c.NotAfter}, timeInto{&c.CreatedAt})
+	return c, err
+}
+
+// Certificate implements storage.CertificateReader.
+func (r reader) Certificate(ctx context.Context, print thumbprint.Thumbprint) (storage.Certificate, error) {
+	found, err := list(ctx, r, selectCertificate+`WHERE thumbprint = $1`, []any{print[:]}, scanCertificate)
+	if err != nil {
+		return storage.Certificate{}, err
+	}
+	if len(found) == 0 {
+		return storage.Certificate{}, storage.ErrNotFound
+	}
+	return found[0], nil
+}
+
 // ClientCertificates implements storage.CertificateReader.
 func (r reader) ClientCertificates(ctx context.Context, clientID string) ([]storage.Certificate, error) {
-	list := []storage.Certificate{}
-	err := r.each(ctx, `
-		SELECT thumbprint, der, not_before, not_after, created_at FROM certificates
-		WHERE client_id = $1 ORDER BY created_at, not_before, thumbprint`, []any{clientID},
-		func(scan func(...any) error) error {
-			c := storage.Certificate{ClientID: clientID}
-			err := scan(thumbprintInto{&c.Thumbprint}, &c.DER, timeInto{&c.NotBefore}, timeInto{&c.NotAfter}, timeInto{&c.CreatedAt})
-			list = append(list, c)
-			return err
-		})
-	if err != nil {
-		return nil, err
-	}
-	return list, nil
+	return list(ctx, r, selectCertificate+`WHERE client_id = $1 ORDER BY created_at, not_before, thumbprint`,
+		[]any{clientID}, scanCertificate)
 }
 
 // AddCertificate implements storage.CertificateWriter.

@@ -2,30 +2,52 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/certbound/certbound/storage"
 )
 
-// Client implements storage.ClientReader. Every token request reads this: one
-// statement, three walks down an index.
-func (r reader) Client(ctx context.Context, id string) (storage.Client, error) {
-	c := storage.Client{ID: id}
-	err := r.one(ctx, `
-		SELECT c.partner_id, p.disabled, c.name, c.method,
-			c.matcher_kind, c.matcher_value, c.matcher_canonical, c.trust_bundle,
-			(SELECT string_agg(s.scope, ' ') FROM client_scopes s WHERE s.client_id = c.id),
-			c.disabled, c.generation, c.version, c.created_at, c.updated_at
-		FROM clients c JOIN partners p ON p.id = c.partner_id
-		WHERE c.id = $1`, []any{id},
-		&c.PartnerID, &c.PartnerDisabled, &c.Name, &c.Method,
+const selectClient = `
+	SELECT c.id, c.partner_id, p.disabled, c.name, c.method,
+		c.matcher_kind, c.matcher_value, c.matcher_canonical, c.trust_bundle,
+		(SELECT string_agg(s.scope, ' ') FROM client_scopes s WHERE s.client_id = c.id),
+		c.disabled, c.generation, c.version, c.created_at, c.updated_at
+	FROM clients c JOIN partners p ON p.id = c.partner_id `
+
+func scanClient(scan func(...any) error) (c storage.Client, err error) {
+	err = scan(&c.ID, &c.PartnerID, &c.PartnerDisabled, &c.Name, &c.Method,
 		intoText(&c.Matcher.Kind), intoText(&c.Matcher.Value), intoText(&c.Matcher.Canonical), intoText(&c.TrustBundle),
 		wordsInto{&c.Scopes},
 		&c.Disabled, &c.Generation, &c.Version, timeInto{&c.CreatedAt}, timeInto{&c.UpdatedAt})
+	return c, err
+}
+
+// Client implements storage.ClientReader. Every token request reads this: one
+// statement, three walks down an index.
+func (r reader) Client(ctx context.Context, id string) (storage.Client, error) {
+	found, err := list(ctx, r, selectClient+`WHERE c.id = $1`, []any{id}, scanClient)
 	if err != nil {
 		return storage.Client{}, err
 	}
-	return c, nil
+	if len(found) == 0 {
+		return storage.Client{}, storage.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// Clients implements storage.ClientReader.
+func (r reader) Clients(ctx context.Context, after string, limit int) ([]storage.Client, error) {
+	if limit < 1 {
+		return nil, fmt.Errorf("storage: clients: limit %d is not positive", limit)
+	}
+	return list(ctx, r, selectClient+`WHERE c.id > $1 ORDER BY c.id LIMIT $2`, []any{after, limit}, scanClient)
+}
+
+// ClientsHolding implements storage.ClientReader.
+func (r reader) ClientsHolding(ctx context.Context, scope string) ([]storage.Client, error) {
+	return list(ctx, r, selectClient+`WHERE c.id IN (SELECT client_id FROM client_scopes WHERE scope = $1) ORDER BY c.id`,
+		[]any{scope}, scanClient)
 }
 
 const (
@@ -73,6 +95,18 @@ func (t *tx) RaiseGenerations(ctx context.Context, partnerID string, updatedAt t
 	return t.exec(ctx, "clients", `
 		UPDATE clients SET generation = generation + 1, version = version + 1, updated_at = coalesce($1, updated_at)
 		WHERE partner_id = $2`, seconds(updatedAt), partnerID)
+}
+
+// RaiseGeneration implements storage.ClientWriter.
+func (t *tx) RaiseGeneration(ctx context.Context, clientID string, updatedAt time.Time) (int64, error) {
+	var generation int64
+	raised, err := t.write(ctx, "clients", `
+		UPDATE clients SET generation = generation + 1, version = version + 1, updated_at = coalesce($1, updated_at)
+		WHERE id = $2 RETURNING generation`, []any{seconds(updatedAt), clientID}, &generation)
+	if err == nil && !raised {
+		err = t.fail(storage.ErrNotFound)
+	}
+	return generation, err
 }
 
 func (t *tx) replaceClientScopes(ctx context.Context, c storage.Client) error {

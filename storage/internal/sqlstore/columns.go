@@ -1,12 +1,15 @@
 package sqlstore
 
 import (
+	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/certbound/certbound/keys/thumbprint"
+	"github.com/certbound/certbound/storage"
 )
 
 // seconds is how a time is stored: whole seconds since 1970, NULL for the zero
@@ -98,5 +101,80 @@ func (d thumbprintInto) Scan(src any) error {
 		return fmt.Errorf("a thumbprint is stored as %T of %d bytes", src, len(raw))
 	}
 	copy(d.to[:], raw)
+	return nil
+}
+
+// printBytes is how an optional thumbprint is stored: NULL for the zero one.
+func printBytes(t thumbprint.Thumbprint) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t[:]
+}
+
+// hashInto scans 32 bytes.
+type hashInto struct{ to *storage.AuditHash }
+
+// Scan implements sql.Scanner.
+func (d hashInto) Scan(src any) error {
+	raw, ok := src.([]byte)
+	if !ok || len(raw) != len(d.to) {
+		return fmt.Errorf("a hash is stored as %T of %d bytes", src, len(raw))
+	}
+	copy(d.to[:], raw)
+	return nil
+}
+
+const requestSize = 16
+
+// requestBytes is how a request id is stored: 16 bytes, NULL for the empty one.
+// Only lower case is taken: it is what reads back, and a hash was computed over it.
+func requestBytes(id string) (any, error) {
+	if id == "" {
+		return nil, nil
+	}
+	raw, err := hex.DecodeString(id)
+	if err != nil || len(raw) != requestSize || strings.ToLower(id) != id {
+		return nil, fmt.Errorf("storage: request id %.40q is not %d lower-case hex digits", id, 2*requestSize)
+	}
+	return raw, nil
+}
+
+// requestInto scans what requestBytes wrote.
+type requestInto struct{ to *string }
+
+// Scan implements sql.Scanner.
+func (d requestInto) Scan(src any) error {
+	raw, ok := src.([]byte)
+	if !ok || len(raw) != requestSize {
+		return fmt.Errorf("a request id is stored as %T of %d bytes", src, len(raw))
+	}
+	*d.to = hex.EncodeToString(raw)
+	return nil
+}
+
+// optional leaves alone what is stored as NULL.
+type optional struct{ sql.Scanner }
+
+// Scan implements sql.Scanner.
+func (d optional) Scan(src any) error {
+	if src == nil {
+		return nil
+	}
+	return d.Scanner.Scan(src)
+}
+
+// orZero scans a number that may be NULL.
+func orZero(to *int64) optional { return optional{numberInto{to}} }
+
+type numberInto struct{ to *int64 }
+
+// Scan implements sql.Scanner.
+func (d numberInto) Scan(src any) error {
+	n, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("a number is stored as %T", src)
+	}
+	*d.to = n
 	return nil
 }

@@ -50,6 +50,20 @@ func (r reader) each(ctx context.Context, text string, args []any, row func(scan
 	return rows.Err()
 }
 
+// list reads rows into a slice, which is empty and not nil when there are none.
+func list[T any](ctx context.Context, r reader, text string, args []any, scanOne func(func(...any) error) (T, error)) ([]T, error) {
+	all := []T{}
+	err := r.each(ctx, text, args, func(scan func(...any) error) error {
+		v, err := scanOne(scan)
+		all = append(all, v)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
 // placeholders returns "$1, $2, …" for at least n values and the values to go
 // with it: the last is repeated up to a power of two, so that lists of any
 // length make only a few different statements to keep prepared.

@@ -174,6 +174,9 @@ func TestColumns(t *testing.T) {
 		word    string
 		words   []string
 		print   thumbprint.Thumbprint
+		hash    storage.AuditHash
+		id      string
+		number  int64
 	)
 	for name, c := range map[string]struct {
 		into sql.Scanner
@@ -190,6 +193,15 @@ func TestColumns(t *testing.T) {
 		"thumbprint":       {thumbprintInto{&print}, make([]byte, 32), ""},
 		"short thumbprint": {thumbprintInto{&print}, make([]byte, 31), "a thumbprint is stored as []uint8 of 31 bytes"},
 		"no thumbprint":    {thumbprintInto{&print}, nil, "a thumbprint is stored as <nil> of 0 bytes"},
+		"hash":             {hashInto{&hash}, make([]byte, 32), ""},
+		"short hash":       {hashInto{&hash}, make([]byte, 31), "a hash is stored as []uint8 of 31 bytes"},
+		"no hash":          {hashInto{&hash}, nil, "a hash is stored as <nil> of 0 bytes"},
+		"absent":           {optional{thumbprintInto{&print}}, nil, ""},
+		"half a print":     {optional{thumbprintInto{&print}}, []byte{1}, "a thumbprint is stored as []uint8 of 1 bytes"},
+		"request":          {requestInto{&id}, make([]byte, 16), ""},
+		"request as text":  {requestInto{&id}, "00", "a request id is stored as string of 0 bytes"},
+		"no number":        {orZero(&number), nil, ""},
+		"number as text":   {orZero(&number), "1", "a number is stored as string"},
 	} {
 		err := c.into.Scan(c.src)
 		if got := fmt.Sprint(err); (c.want == "" && err != nil) || (c.want != "" && got != c.want) {

@@ -57,10 +57,45 @@ func (s *statements) close() error {
 	return errors.Join(all...)
 }
 
-// direct runs queries in a transaction, unprepared: writes are rare and each
-// transaction would have to prepare anew.
-type direct struct{ tx *sql.Tx }
+// prepareAll makes sure that the texts are prepared.
+func (s *statements) prepareAll(ctx context.Context, texts []string) error {
+	for _, text := range texts {
+		if _, err := s.prepare(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known returns the statement of a text if it is prepared.
+func (s *statements) known(text string) *sql.Stmt {
+	if s == nil {
+		return nil
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.byText[text]
+}
+
+// direct runs statements in a transaction. Most are not prepared: writes are rare
+// and each transaction would have to prepare anew. Those of the group commit are
+// prepared on the handle, before the transaction takes the one connection.
+type direct struct {
+	tx       *sql.Tx
+	prepared *statements // nil: none
+}
 
 func (d direct) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if stmt := d.prepared.known(text); stmt != nil {
+		return d.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+	}
 	return d.tx.QueryContext(ctx, text, args...)
+}
+
+// statement returns text prepared, until the transaction ends.
+func (d direct) statement(ctx context.Context, text string) (*sql.Stmt, error) {
+	if stmt := d.prepared.known(text); stmt != nil {
+		return d.tx.StmtContext(ctx, stmt), nil
+	}
+	return d.tx.PrepareContext(ctx, text)
 }

@@ -22,7 +22,8 @@ type Config struct {
 type Store struct {
 	reader
 	config     Config
-	statements *statements
+	statements *statements // of Reads
+	writing    *statements // of Writes, used in transactions only
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -30,7 +31,8 @@ var _ storage.Store = (*Store)(nil)
 // New returns a Store that owns both handles and closes them.
 func New(c Config) *Store {
 	s := &statements{db: c.Reads, byText: map[string]*sql.Stmt{}}
-	return &Store{reader: reader{s}, config: c, statements: s}
+	w := &statements{db: c.Writes, byText: map[string]*sql.Stmt{}}
+	return &Store{reader: reader{s}, config: c, statements: s, writing: w}
 }
 
 const (
@@ -65,6 +67,10 @@ func pause(ctx context.Context, attempt int) error {
 }
 
 func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) error {
+	// Before the transaction: inside, there is no connection left to prepare on.
+	if err := s.writing.prepareAll(ctx, groupCommit); err != nil {
+		return failure(ctx, err)
+	}
 	sqlTx, err := s.config.Writes.BeginTx(ctx, nil)
 	if err != nil {
 		return failure(ctx, err)
@@ -73,7 +79,8 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) error {
 	// Should the rollback itself fail, the connection is discarded, and so is what
 	// was written: there is nothing to add to the error of fn.
 	defer func() { _ = sqlTx.Rollback() }()
-	t := &tx{reader: reader{direct{sqlTx}}, dialect: s.config.Dialect}
+	d := direct{sqlTx, s.writing}
+	t := &tx{reader: reader{d}, direct: d, dialect: s.config.Dialect}
 	if err := fn(t); err != nil {
 		return err
 	}
@@ -95,7 +102,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close implements storage.Store.
 func (s *Store) Close() error {
-	err := errors.Join(s.statements.close(), s.config.Reads.Close())
+	err := errors.Join(s.statements.close(), s.writing.close(), s.config.Reads.Close())
 	if s.config.Writes != s.config.Reads {
 		// Last, so that SQLite can fold its journal back into the file.
 		err = errors.Join(err, s.config.Writes.Close())

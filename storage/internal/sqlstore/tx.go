@@ -9,6 +9,7 @@ import (
 // tx implements storage.Tx.
 type tx struct {
 	reader
+	direct  direct
 	dialect Dialect
 	failed  error // the first error of a write method
 }
@@ -38,6 +39,27 @@ func (t *tx) exec(ctx context.Context, refers, text string, args ...any) error {
 	var one int
 	_, err := t.write(ctx, refers, text+" RETURNING 1", args, &one)
 	return err
+}
+
+// execEach runs one write for each of count rows.
+func (t *tx) execEach(ctx context.Context, refers, text string, count int, row func(i int) ([]any, error)) error {
+	if t.failed != nil {
+		return t.failed
+	}
+	stmt, err := t.direct.statement(ctx, text)
+	if err != nil {
+		return t.fail(failure(ctx, err))
+	}
+	for i := range count {
+		args, err := row(i)
+		if err != nil {
+			return t.fail(err)
+		}
+		if _, err := stmt.ExecContext(ctx, args...); err != nil {
+			return t.fail(t.classify(failure(ctx, err), refers))
+		}
+	}
+	return nil
 }
 
 func (t *tx) classify(err error, refers string) error {

@@ -1,0 +1,170 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/certbound/certbound/keys/thumbprint"
+	"github.com/certbound/certbound/storage"
+)
+
+// explaining notes the plan of every query that runs through it.
+type explaining struct {
+	db    *sql.DB
+	steps []string
+}
+
+func (e *explaining) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	rows, err := e.db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+text, args...)
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			return nil, err
+		}
+		e.steps = append(e.steps, step)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return e.db.QueryContext(ctx, text, args...)
+}
+
+// TestPlans: the queries as they are really run find their rows by an index, in
+// the order they are wanted in, and do not sort. Where one may walk along the
+// order of time, or sort a few rows, it says so here.
+func TestPlans(t *testing.T) {
+	s := newStore(t, colliding())
+	ctx := t.Context()
+	err := s.Update(ctx, func(tx storage.Tx) error {
+		if err := create(ctx, tx, "acme"); err != nil {
+			return err
+		}
+		return tx.CreateClient(ctx, storage.Client{ID: "edge", PartnerID: "acme", Method: storage.SelfSignedTLSClientAuth, CreatedAt: time.Unix(1, 0)})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cursor := storage.AuditCursor{Time: time.Unix(8, 0), StreamID: 1, Seq: 5}
+	window := func(q storage.AuditQuery) storage.AuditQuery {
+		q.Since, q.Until, q.Limit = time.Unix(1, 0), time.Unix(9, 0), 1
+		q.Before = cursor
+		return q
+	}
+	events := func(q storage.AuditQuery) func(reader) error {
+		return func(r reader) error { _, err := r.AuditEvents(ctx, q); return err }
+	}
+	request := strings.Repeat("0a", 16)
+	const (
+		byClient  = "SEARCH audit_events USING INDEX audit_events_client (client_id=?"
+		byPartner = "SEARCH audit_events USING INDEX audit_events_partner (partner_id=?"
+		byTime    = "SEARCH audit_events USING INDEX audit_events_time (time>? AND (time,stream_id,seq)<(?,?,?))"
+		pageTwo   = byClient + " AND (time,stream_id,seq)<(?,?,?))"
+	)
+	for _, c := range []struct {
+		name  string
+		run   func(reader) error
+		want  []string // each is the beginning of a step
+		sorts bool     // a handful of rows
+		walks bool     // along an index, in order, until there are enough
+	}{
+		{name: "audit by client", run: events(storage.AuditQuery{ClientID: "edge", Limit: 100}), want: []string{byClient}},
+		{name: "audit by client, page two", run: events(storage.AuditQuery{ClientID: "edge", Before: cursor, Limit: 100}), want: []string{pageTwo}},
+		{
+			name: "audit by client and all else",
+			run:  events(window(storage.AuditQuery{ClientID: "edge", Kind: "k", Reason: "r", TokenID: "j", Thumbprint: thumbprint.Thumbprint{1}})),
+			want: []string{byClient},
+		},
+		{name: "audit by partner", run: events(storage.AuditQuery{PartnerID: "acme", Limit: 100}), want: []string{byPartner, "SEARCH clients", byClient}},
+		{name: "audit by partner, page two", run: events(storage.AuditQuery{PartnerID: "acme", Before: cursor, Limit: 100}), want: []string{byPartner, "SEARCH clients", pageTwo}},
+		{name: "audit by client of partner", run: events(storage.AuditQuery{PartnerID: "acme", ClientID: "edge", Limit: 100}), want: []string{byClient}},
+		{
+			name:  "audit by request",
+			run:   events(window(storage.AuditQuery{RequestID: request, ClientID: "edge", PartnerID: "acme", Kind: "k"})),
+			want:  []string{"SEARCH audit_events USING INDEX audit_events_request (request_id=?)"},
+			sorts: true, walks: true, // the events of the one request
+		},
+		{name: "audit by kind in a window", run: events(window(storage.AuditQuery{Kind: "k"})), want: []string{byTime}},
+		{name: "audit by thumbprint in a window", run: events(window(storage.AuditQuery{Thumbprint: thumbprint.Thumbprint{1}})), want: []string{byTime}},
+		{
+			name: "audit, the newest", run: events(storage.AuditQuery{Limit: 100}),
+			want: []string{"SCAN audit_events USING INDEX audit_events_time"}, walks: true,
+		},
+		{
+			name: "clients", run: func(r reader) error { _, err := r.Clients(ctx, "a", 10); return err },
+			want: []string{"SEARCH c USING PRIMARY KEY (id>?)"},
+		},
+		{
+			name: "holders of a scope", run: func(r reader) error { _, err := r.ClientsHolding(ctx, "a"); return err },
+			want: []string{"SEARCH c USING PRIMARY KEY (id=?)", "SEARCH client_scopes USING COVERING INDEX client_scopes_scope (scope=?)"},
+		},
+		{
+			name: "audit chain", run: func(r reader) error { _, err := r.AuditChain(ctx, 1, 5, 100); return err },
+			want: []string{"SEARCH audit_events USING INDEX sqlite_autoindex_audit_events_1 (stream_id=? AND seq>?)"},
+		},
+		{
+			name: "stream of an instance",
+			run:  func(r reader) error { _, err := list(ctx, r, streamOfInstance, []any{"a"}, scanStream); return err },
+			want: []string{"SEARCH audit_streams USING INDEX sqlite_autoindex_audit_streams_1 (instance=?)"},
+		},
+		{
+			name: "feed", run: func(r reader) error { _, err := r.FeedEntries(ctx, 5, time.Unix(9, 0)); return err },
+			want:  []string{"SEARCH feed_counter", "SEARCH e USING INTEGER PRIMARY KEY (rowid>?)"},
+			sorts: false,
+		},
+		{
+			name: "feed head", run: func(r reader) error { _, err := r.FeedSeq(ctx); return err },
+			want: []string{"SEARCH feed_counter USING INTEGER PRIMARY KEY"},
+		},
+		{
+			name: "denied", run: func(r reader) error { _, err := r.Denied(ctx, storage.FeedToken, "x", time.Unix(9, 0)); return err },
+			want: []string{"SEARCH feed_entries USING INDEX feed_entries_subject (kind=? AND subject=?)"},
+		},
+		{
+			name: "certificate denied", run: func(r reader) error { _, err := r.CertificateDenied(ctx, thumbprint.Thumbprint{}); return err },
+			want: []string{"SEARCH certificate_denials USING INDEX sqlite_autoindex_certificate_denials_1 (thumbprint=?)"},
+		},
+		{
+			name: "pruning",
+			run: func(r reader) error {
+				return r.each(ctx, pruneExpired, []any{5}, func(func(...any) error) error { return nil })
+			},
+			want: []string{"SEARCH feed_entries USING COVERING INDEX feed_entries_expires (expires_at<?)"},
+		},
+		{
+			name: "an earlier entry",
+			run: func(r reader) error {
+				return r.each(ctx, insertEntry, []any{99, "token", "deny", "x", nil, 1, 2}, func(func(...any) error) error { return nil })
+			},
+			want:  []string{"SEARCH feed_entries USING INDEX feed_entries_subject (kind=? AND subject=?)"},
+			walks: true, // over two values
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := &explaining{db: s.config.Reads}
+			if err := c.run(reader{e}); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range c.want {
+				found := false
+				for _, step := range e.steps {
+					found = found || strings.HasPrefix(step, want)
+				}
+				if !found {
+					t.Errorf("no step %q in %q", want, e.steps)
+				}
+			}
+			for _, step := range e.steps {
+				if strings.HasPrefix(step, "SCAN ") && !c.walks || strings.Contains(step, "TEMP B-TREE") && !c.sorts {
+					t.Errorf("the plan has the step %q", step)
+				}
+			}
+		})
+	}
+}

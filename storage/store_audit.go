@@ -1,0 +1,42 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// AuditReader reads the audit events and what vouches for them.
+type AuditReader interface {
+	// AuditStreams returns every stream, in the order they were created.
+	AuditStreams(ctx context.Context) ([]AuditStream, error)
+	// AuditEvents returns the events that match every member of q, newest first;
+	// of events of one second the later ones of a stream come first. To page, the
+	// place of the last event is the next query's Before.
+	//
+	// ClientID, PartnerID and RequestID have indexes and answer fast however many
+	// events there are. PartnerID selects the events of the partner's clients, as
+	// registered now, and those about the partner and no client. Kind, Reason,
+	// Thumbprint and TokenID are compared with each event that the other members
+	// leave: without one of the three above, every event between Since and Until is
+	// read until Limit have matched, so give a window.
+	AuditEvents(ctx context.Context, q AuditQuery) ([]AuditEvent, error)
+	// AuditChain returns at most limit events of one stream that come after
+	// afterSeq, in their order.
+	AuditChain(ctx context.Context, streamID, afterSeq int64, limit int) ([]AuditEvent, error)
+	// AuditCheckpoints returns every checkpoint, in the order they were added.
+	AuditCheckpoints(ctx context.Context) ([]AuditCheckpoint, error)
+}
+
+// AuditWriter writes audit events. They are never changed.
+type AuditWriter interface {
+	// AuditStreamFor returns the stream of an instance, and creates it when there
+	// is none.
+	AuditStreamFor(ctx context.Context, instance string, now time.Time) (AuditStream, error)
+	// AppendAuditEvents adds complete events to a stream and moves its head to the
+	// last of them. They must continue the head and each other in Seq and Prev.
+	// ErrStale when the head is another: somebody has written to the stream since
+	// it was read. ErrNotFound when there is no such stream. No events is no error.
+	AppendAuditEvents(ctx context.Context, streamID int64, events []AuditEvent) error
+	// AddAuditCheckpoint inserts c.
+	AddAuditCheckpoint(ctx context.Context, c AuditCheckpoint) error
+}
