@@ -29,7 +29,8 @@ type signer struct {
 
 // published is a public key and how long it stays in the JWK set.
 type published struct {
-	jwk     json.RawMessage
+	key     jose.JSONWebKey
+	jwk     json.RawMessage // key, rendered once
 	retired bool
 	until   time.Time // of a retired key
 }
@@ -58,7 +59,7 @@ func (r *Ring) add(s *Sealer, record *Record) error {
 	default:
 		return fmt.Errorf("keys: %s %s has the unknown status %q", table, record.KID, record.Status)
 	}
-	r.published = append(r.published, published{public, record.Status == StatusRetired, record.ExpiresAt})
+	r.published = append(r.published, published{jwk, public, record.Status == StatusRetired, record.ExpiresAt})
 	return nil
 }
 
@@ -104,6 +105,22 @@ func (r *Ring) KeyID() string { return r.active.kid }
 // Algorithm returns the JWS algorithm of the active key.
 func (r *Ring) Algorithm() string { return r.algorithm }
 
+// over reports whether the key has left the JWK set.
+func (p *published) over(now time.Time) bool { return p.retired && !now.Before(p.until) }
+
+// PublicKey returns the published key with that kid: what this ring has signed
+// is verified with it, without asking anybody. Its Algorithm is the only one it
+// may be used with.
+func (r *Ring) PublicKey(kid string) (jose.JSONWebKey, bool) {
+	now := r.clock()
+	for i := range r.published {
+		if p := &r.published[i]; p.key.KeyID == kid && !p.over(now) {
+			return p.key, true
+		}
+	}
+	return jose.JSONWebKey{}, false
+}
+
 // PublicJWKS returns the JWK set (RFC 7517 §5): next and active keys, and
 // retired ones until the last token they signed has expired.
 func (r *Ring) PublicJWKS() []byte {
@@ -112,7 +129,7 @@ func (r *Ring) PublicJWKS() []byte {
 	set.WriteString(`{"keys":[`)
 	separator := ""
 	for _, p := range r.published {
-		if p.retired && !now.Before(p.until) {
+		if p.over(now) {
 			continue
 		}
 		set.WriteString(separator)

@@ -145,6 +145,36 @@ func TestPublicJWKSOverTime(t *testing.T) {
 	}
 }
 
+// TestPublicKey: what verifies is exactly what is published.
+func TestPublicKey(t *testing.T) {
+	s := sealer(t, kek("k1", 1))
+	now := start
+	retired := record(t, s, StatusRetired, start.Add(-2*time.Hour))
+	retired.RetiredAt, retired.ExpiresAt = start, start.Add(time.Hour)
+	foreign := record(t, s, StatusActive, start)
+	store := &memory{records: []Record{retired, record(t, s, StatusNext, start)}}
+	r := open(t, Config{Store: store, Sealer: s, Clock: func() time.Time { return now }})
+	for _, when := range []time.Time{start, retired.ExpiresAt.Add(-time.Second), retired.ExpiresAt} {
+		now = when
+		set := parseSet(t, r.PublicJWKS())
+		for _, want := range set.Keys {
+			got, ok := r.PublicKey(want.KeyID)
+			rendered, err := json.Marshal(got)
+			if err != nil || !ok || !got.IsPublic() || !bytes.Contains(r.PublicJWKS(), rendered) {
+				t.Errorf("at %s: %s: %v %s (%v)", when, want.KeyID, ok, rendered, err)
+			}
+		}
+		if _, ok := r.PublicKey(retired.KID); ok != when.Before(retired.ExpiresAt) {
+			t.Errorf("at %s: the retired key: %v", when, ok)
+		}
+	}
+	for _, kid := range []string{"", "unknown", foreign.KID} {
+		if _, ok := r.PublicKey(kid); ok {
+			t.Errorf("there is a key %q", kid)
+		}
+	}
+}
+
 func TestOpenAgain(t *testing.T) {
 	c := Config{Store: &memory{}, Sealer: sealer(t, kek("k1", 1)), Clock: clock}
 	first, second := open(t, c), open(t, c)

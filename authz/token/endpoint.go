@@ -1,12 +1,14 @@
 package token
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/resource/decision"
@@ -29,12 +31,21 @@ type Signer interface {
 	KeyID() string
 }
 
+// Audit records what the endpoint decides.
+type Audit interface {
+	// Record returns when the event is durable; on an error nothing is issued.
+	Record(ctx context.Context, e audit.Event) error
+	// Refused records a refusal within bounds, and never blocks.
+	Refused(e audit.Event)
+}
+
 // Config holds the endpoint's dependencies; all are required but Lifetime.
 type Config struct {
 	Issuer        string // the iss claim
 	Authenticator *clientauth.Authenticator
 	APIs          storage.APIReader
 	Signer        Signer
+	Audit         Audit
 	Lifetime      time.Duration // of a token whose API says nothing; 0 means oauth.DefaultTokenLifetime
 	Clock         func() time.Time
 	Logger        *slog.Logger
@@ -51,7 +62,7 @@ func New(c Config) (*Endpoint, error) {
 	switch {
 	case c.Issuer == "":
 		return nil, errors.New("token: Config.Issuer is missing")
-	case c.Authenticator == nil || c.APIs == nil || c.Signer == nil || c.Clock == nil || c.Logger == nil:
+	case c.Authenticator == nil || c.APIs == nil || c.Signer == nil || c.Audit == nil || c.Clock == nil || c.Logger == nil:
 		return nil, errors.New("token: a dependency in Config is missing")
 	case c.Lifetime < time.Second || c.Lifetime > oauth.MaxTokenLifetime || c.Lifetime%time.Second != 0:
 		return nil, errors.New("token: Config.Lifetime must be whole seconds, from 1s to 1h")
@@ -67,20 +78,25 @@ type Response struct {
 	Scope       string `json:"scope"`
 }
 
-// ServeHTTP answers one token request and logs its decision.
+// ServeHTTP answers one token request, records its decision and logs it.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := oauth.NewDecision(r, e.Clock())
 	response, refusal := e.issue(w, r, &d.Evidence)
 	if refusal != nil {
-		oauth.Refused(w, r, e.Logger, d, refusal, e.Clock())
+		e.refuse(w, r, d, refusal)
 		return
 	}
 	body, err := json.Marshal(response)
 	if err != nil {
-		oauth.Refused(w, r, e.Logger, d, oauth.RefuseFor(decision.InternalError, err), e.Clock())
+		e.refuse(w, r, d, oauth.RefuseFor(decision.InternalError, err))
 		return
 	}
 	d.Allow(http.StatusOK, e.Clock())
+	// 8. The record: no token leaves before it is durable (design rule 16).
+	if refusal := e.record(r.Context(), d); refusal != nil {
+		e.refuse(w, r, d, refusal)
+		return
+	}
 	d.Log(r.Context(), e.Logger)
 
 	h := w.Header()
@@ -90,4 +106,18 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set(decision.RequestIDHeader, d.RequestID)
 	_, _ = w.Write(body) // the client may be gone; the token was issued all the same
+}
+
+func (e *Endpoint) record(ctx context.Context, d *decision.Decision) *oauth.Error {
+	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	if err := e.Audit.Record(ctx, audit.FromDecision(audit.TokenIssued, d)); err != nil {
+		return oauth.RefuseFor(decision.AuditUnavailable, err)
+	}
+	return nil
+}
+
+func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, d *decision.Decision, refusal *oauth.Error) {
+	oauth.Refused(w, r, e.Logger, d, refusal, e.Clock())
+	e.Audit.Refused(audit.FromDecision(audit.TokenRefused, d))
 }

@@ -14,14 +14,20 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/keys/keystest"
+	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/keys/trust"
 	"github.com/certbound/certbound/storage"
 )
 
 // hung is a database whose disk does not answer.
-type hung struct{ clientAnswers bool }
+type hung struct {
+	storage.Store // whatever else is asked is a fault of the test
+
+	clientAnswers bool
+}
 
 func (h hung) wait(ctx context.Context) error {
 	<-ctx.Done()
@@ -33,6 +39,10 @@ func (h hung) Client(ctx context.Context, id string) (storage.Client, error) {
 		return storage.Client{ID: id, PartnerID: "acme", Method: storage.SelfSignedTLSClientAuth}, nil
 	}
 	return storage.Client{}, h.wait(ctx)
+}
+
+func (h hung) CertificateDenied(ctx context.Context, _ thumbprint.Thumbprint) (bool, error) {
+	return false, h.wait(ctx)
 }
 
 func (h hung) ClientCertificates(ctx context.Context, _ string) ([]storage.Certificate, error) {
@@ -55,6 +65,10 @@ type unused struct{}
 
 func (unused) Sign([]byte, string) (string, error) { return "", errors.New("nothing is to be signed") }
 func (unused) KeyID() string                       { return "k" }
+func (unused) Record(context.Context, audit.Event) error {
+	return errors.New("nothing is to be recorded")
+}
+func (unused) Refused(audit.Event) {}
 
 // TestHungDisk: a request does not wait for the database for ever, whichever
 // read hangs.
@@ -68,7 +82,7 @@ func TestHungDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			endpoint, err := New(Config{
-				Issuer: "https://as.example", Authenticator: authenticator, APIs: records, Signer: unused{},
+				Issuer: "https://as.example", Authenticator: authenticator, APIs: records, Signer: unused{}, Audit: unused{},
 				Clock: clock, Logger: slog.New(slog.DiscardHandler),
 			})
 			if err != nil {

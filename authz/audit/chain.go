@@ -1,0 +1,42 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/certbound/certbound/storage"
+)
+
+// chainVersion separates this encoding from any later one.
+const chainVersion = "certbound audit v1"
+
+// link computes the hash of an event whose Seq and Prev are set: SHA-256 over the
+// hash before it and every field. Each text is preceded by its length, so that no
+// two events encode alike.
+func link(e *storage.AuditEvent) storage.AuditHash {
+	b := make([]byte, 0, 512+len(e.Detail))
+	b = append(b, chainVersion...)
+	b = append(b, e.Prev[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.StreamID))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Seq))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Time.Unix()))
+	b = append(b, e.Thumbprint[:]...)
+	for _, text := range []string{
+		e.Kind, e.Reason, e.PartnerID, e.ClientID, e.Actor, e.TokenID, e.RequestID, e.Detail,
+	} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
+		b = append(b, text...)
+	}
+	return sha256.Sum256(b)
+}
+
+// extend gives the events their places behind the head of the stream.
+func extend(stream storage.AuditStream, events []storage.AuditEvent) {
+	seq, prev := stream.HeadSeq, stream.HeadHash
+	for i := range events {
+		seq++
+		events[i].StreamID, events[i].Seq, events[i].Prev = stream.ID, seq, prev
+		events[i].Hash = link(&events[i])
+		prev = events[i].Hash
+	}
+}

@@ -1,0 +1,59 @@
+package audit
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/certbound/certbound/keys/thumbprint"
+	"github.com/certbound/certbound/resource/decision"
+	"github.com/certbound/certbound/storage"
+)
+
+// Kind says what happened.
+type Kind string
+
+// The kinds of events.
+const (
+	TokenIssued          Kind = "token.issued"
+	TokenRefused         Kind = "token.refused"
+	TokenRevoked         Kind = "token.revoked"
+	RevocationRefused    Kind = "revocation.refused"
+	IntrospectionRefused Kind = "introspection.refused"
+	FeedRefused          Kind = "feed.refused"
+	CertificateRevoked   Kind = "certificate.revoked"
+	ClientDisabled       Kind = "client.disabled"
+	ClientEnabled        Kind = "client.enabled"
+	AdministratorAdded   Kind = "administrator.added"
+	AdminRefused         Kind = "admin.refused"
+)
+
+// Event is one thing that happened.
+type Event struct {
+	Time       time.Time
+	Kind       Kind
+	Reason     decision.Reason // empty when it was allowed
+	Partner    string          // whom it concerns
+	Client     string
+	Actor      string // who did it, when that is another than Client
+	Thumbprint thumbprint.Thumbprint
+	TokenID    string
+	RequestID  string
+	Detail     any // marshals to a JSON object; nil is {}
+}
+
+// record renders an event for storage; its place in the chain comes later.
+func (e *Event) record() (storage.AuditEvent, error) {
+	detail := []byte("{}")
+	if e.Detail != nil {
+		var err error
+		if detail, err = json.Marshal(e.Detail); err != nil {
+			return storage.AuditEvent{}, fmt.Errorf("audit: detail of %s: %w", e.Kind, err)
+		}
+	}
+	return storage.AuditEvent{
+		Time: e.Time.UTC().Truncate(time.Second), Kind: string(e.Kind), Reason: string(e.Reason),
+		PartnerID: e.Partner, ClientID: e.Client, Actor: e.Actor, Thumbprint: e.Thumbprint,
+		TokenID: e.TokenID, RequestID: e.RequestID, Detail: string(detail),
+	}, nil
+}

@@ -1,0 +1,198 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/certbound/certbound/storage"
+)
+
+// ErrUnavailable: an event could not be made durable, so what it records must not
+// happen.
+var ErrUnavailable = errors.New("audit: the event could not be stored")
+
+var errStopped = fmt.Errorf("%w: the recorder has stopped", ErrUnavailable)
+
+// Durability says when Record returns.
+type Durability string
+
+// The durabilities of `audit.durability`.
+const (
+	// Strict: Record returns when the event is on disk. The default.
+	Strict Durability = "strict"
+	// Async: Record returns when the event is queued. A crash loses what is queued,
+	// so a token may be in use of which there is no record.
+	Async Durability = "async"
+)
+
+// Limits of a Recorder.
+const (
+	defaultMaxBatch   = 128  // events of one commit
+	defaultQueue      = 4096 // events that wait for a commit
+	refusalQueue      = 1024 // refusals that wait; one more is dropped and counted
+	refusalsPerCommit = 32   // so that refusals never hold up those who wait
+)
+
+// Store is where events go.
+type Store interface {
+	Update(ctx context.Context, fn func(storage.Tx) error) error
+}
+
+// Config holds what a Recorder needs. Store, Instance, Clock and Logger are
+// required.
+type Config struct {
+	Store    Store
+	Instance string // the stream's name; no two running processes share one
+	Clock    func() time.Time
+	Logger   *slog.Logger
+
+	Durability Durability // default Strict
+	MaxBatch   int        // events of one commit, default 128
+	// RefusalsPerSecond bounds the refusals that are stored, default 200: a stranger
+	// can cause as many as he likes. Those beyond are counted, and logged like all.
+	RefusalsPerSecond float64
+}
+
+// Recorder makes events durable: one goroutine commits what has come in while
+// the commit before was under way.
+type Recorder struct {
+	config   Config
+	queue    chan pending
+	refusals chan storage.AuditEvent
+	limit    *rate.Limiter
+	stopped  chan struct{} // closed when Run has returned
+
+	dropped   atomic.Int64
+	committed atomic.Int64
+	batches   atomic.Int64
+}
+
+// pending is an event and whoever waits for it; done is nil when nobody does.
+type pending struct {
+	event storage.AuditEvent
+	done  chan error
+}
+
+// New checks c and returns a Recorder. Nothing is stored before Run.
+func New(c Config) (*Recorder, error) {
+	switch {
+	case c.Store == nil || c.Clock == nil || c.Logger == nil:
+		return nil, errors.New("audit: a dependency in Config is missing")
+	case c.Instance == "":
+		return nil, errors.New("audit: Config.Instance is missing")
+	case c.Durability != "" && c.Durability != Strict && c.Durability != Async:
+		return nil, fmt.Errorf("audit: durability %q is neither %s nor %s", c.Durability, Strict, Async)
+	}
+	if c.Durability == "" {
+		c.Durability = Strict
+	}
+	if c.MaxBatch <= 0 {
+		c.MaxBatch = defaultMaxBatch
+	}
+	if c.RefusalsPerSecond <= 0 {
+		c.RefusalsPerSecond = 200
+	}
+	return &Recorder{
+		config:   c,
+		queue:    make(chan pending, defaultQueue),
+		refusals: make(chan storage.AuditEvent, refusalQueue),
+		limit:    rate.NewLimiter(rate.Limit(c.RefusalsPerSecond), refusalQueue),
+		stopped:  make(chan struct{}),
+	}, nil
+}
+
+// Record makes an event durable, as far as the durability asks for. When it
+// fails, what the event records must not happen.
+func (r *Recorder) Record(ctx context.Context, e Event) error {
+	record, err := e.record()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	p := pending{event: record}
+	if r.config.Durability == Strict {
+		p.done = make(chan error, 1)
+	}
+	select {
+	case <-r.stopped: // a full choice below could queue what nobody will commit
+		return errStopped
+	default:
+	}
+	select {
+	case r.queue <- p:
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	case <-r.stopped:
+		return errStopped
+	}
+	if p.done == nil {
+		return nil
+	}
+	select {
+	case err := <-p.done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	case <-r.stopped:
+		// Run answers everybody it has taken; whoever it has not is told here.
+		select {
+		case err := <-p.done:
+			return err
+		default:
+			return errStopped
+		}
+	}
+}
+
+// Refused queues the record of a refusal. It never blocks: beyond the bounds the
+// record is dropped and counted.
+func (r *Recorder) Refused(e Event) {
+	record, err := e.record()
+	if err != nil || !r.limit.AllowN(r.config.Clock(), 1) {
+		r.dropped.Add(1)
+		return
+	}
+	select {
+	case r.refusals <- record:
+	default:
+		r.dropped.Add(1)
+	}
+}
+
+// Append records changes in the transaction that makes them.
+func (r *Recorder) Append(ctx context.Context, tx storage.Tx, events ...Event) error {
+	records := make([]storage.AuditEvent, len(events))
+	for i := range events {
+		var err error
+		if records[i], err = events[i].record(); err != nil {
+			return err
+		}
+	}
+	return r.append(ctx, tx, records)
+}
+
+func (r *Recorder) append(ctx context.Context, tx storage.Tx, records []storage.AuditEvent) error {
+	stream, err := tx.AuditStreamFor(ctx, r.config.Instance, r.config.Clock().UTC().Truncate(time.Second))
+	if err != nil {
+		return err
+	}
+	extend(stream, records)
+	return tx.AppendAuditEvents(ctx, stream.ID, records)
+}
+
+// Stats are counts since the start.
+type Stats struct {
+	Committed int64 // events stored
+	Batches   int64 // commits they took
+	Dropped   int64 // refusals that were not stored
+}
+
+// Stats returns the counts.
+func (r *Recorder) Stats() Stats {
+	return Stats{r.committed.Load(), r.batches.Load(), r.dropped.Load()}
+}
