@@ -40,11 +40,14 @@ const (
 // world is an authorization server on a real TLS socket with a real database,
 // two certificate authorities and a clock that stands until it is moved.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	server *authz.Server
 	store  storage.Store
+	ring   *keys.Ring
 	http   *httptest.Server
 	log    *logBuffer
+
+	stopRun func() // ends the server's background work
 
 	mu  sync.Mutex
 	now time.Time
@@ -53,7 +56,7 @@ type world struct {
 	acme, edge       keystest.Pair
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, log: &logBuffer{}, now: time.Now().UTC().Truncate(time.Second)}
 	w.partners = keystest.NewCA(t, "Partners CA", keystest.Subject(pkix.Name{Organization: []string{"Partners Ltd"}, CommonName: "Partners CA"}))
@@ -83,19 +86,36 @@ func (w *world) start(ctx context.Context) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	ring, err := keys.Open(ctx, keys.Config{
+	w.ring, err = keys.Open(ctx, keys.Config{
 		Store: authz.KeyStore(w.store), Sealer: sealer, Clock: w.clock, Algorithm: "ES256", Purpose: "access_token",
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.server, err = authz.New(ctx, authz.Config{
-		Issuer: issuer, Store: w.store, Keys: ring, Clock: w.clock,
-		Logger: slog.New(slog.NewJSONHandler(w.log, nil)),
+	feed, err := keys.Open(ctx, keys.Config{
+		Store: authz.KeyStore(w.store), Sealer: sealer, Clock: w.clock, Purpose: authz.FeedPurpose,
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.server, err = authz.New(ctx, authz.Config{
+		Issuer: issuer, Store: w.store, Keys: w.ring, FeedKeys: feed, Clock: w.clock,
+		Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Audit: authz.Audit{Instance: "test"},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	running, stop := context.WithCancel(context.Background())
+	ran := make(chan struct{})
+	go func() {
+		defer close(ran)
+		w.server.Run(running)
+	}()
+	w.stopRun = func() {
+		stop()
+		<-ran
+	}
+	w.t.Cleanup(w.stopRun)
 	w.http = httptest.NewUnstartedServer(w.server.Public())
 	w.http.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS13}
 	w.http.StartTLS()
@@ -126,7 +146,7 @@ func (w *world) registration() *admin.Registration {
 }
 
 // jwks is the registration of self-signed certificates, RFC 8705 §2.2.2.
-func jwks(t *testing.T, pairs ...keystest.Pair) *admin.JWKS {
+func jwks(t testing.TB, pairs ...keystest.Pair) *admin.JWKS {
 	t.Helper()
 	set := &admin.JWKS{}
 	for _, pair := range pairs {

@@ -9,7 +9,7 @@ import (
 )
 
 // jwk is a certificate as a JWK with x5c, as a partner would send it.
-func jwk(t *testing.T, certificate *x509.Certificate) map[string]any {
+func jwk(t testing.TB, certificate *x509.Certificate) map[string]any {
 	t.Helper()
 	text, err := jose.JSONWebKey{Key: certificate.PublicKey, Certificates: []*x509.Certificate{certificate}}.MarshalJSON()
 	if err != nil {

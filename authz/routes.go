@@ -6,9 +6,7 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/certbound/certbound/authz/metadata"
 	"github.com/certbound/certbound/authz/oauth"
-	"github.com/certbound/certbound/authz/token"
 	"github.com/certbound/certbound/resource/decision"
 )
 
@@ -22,12 +20,15 @@ type route struct {
 // publicHandler routes the public listener. The router neither cleans paths nor
 // redirects ("POST //oauth2/token" is unknown, not a 301), and what it does not
 // know gets the common body, a wrong method with Allow (RFC 9110 §15.5.6).
-func publicHandler(c Config, issuerPath string, tokens *token.Endpoint, documents *metadata.Endpoint) http.Handler {
+func publicHandler(c Config, issuerPath string, e *endpoints) http.Handler {
 	read := []string{http.MethodGet, http.MethodHead}
 	routes := []route{
-		{issuerPath + oauth.PathToken, []string{http.MethodPost}, tokens.ServeHTTP},
-		{documents.MetadataPath(), read, documents.ServeMetadata},
-		{documents.JWKSPath(), read, documents.ServeJWKS},
+		{issuerPath + oauth.PathToken, []string{http.MethodPost}, e.token.ServeHTTP},
+		{issuerPath + oauth.PathIntrospect, []string{http.MethodPost}, e.introspection.ServeHTTP},
+		{issuerPath + oauth.PathRevoke, []string{http.MethodPost}, e.revocation.ServeHTTP},
+		{issuerPath + oauth.PathRevocations, []string{http.MethodGet}, e.feed.ServeHTTP},
+		{e.documents.MetadataPath(), read, e.documents.ServeMetadata},
+		{e.documents.JWKSPath(), read, e.documents.ServeJWKS},
 	}
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	for _, r := range routes {

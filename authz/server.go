@@ -6,33 +6,61 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
+	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/authz/introspect"
+	"github.com/certbound/certbound/authz/issued"
 	"github.com/certbound/certbound/authz/metadata"
+	"github.com/certbound/certbound/authz/revoke"
 	"github.com/certbound/certbound/authz/token"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/trust"
+	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/storage"
 )
 
-// Config holds what an authorization server is made of. Issuer, Store and Keys
-// are required.
+// Config holds what an authorization server is made of. Issuer, Store, Keys and
+// FeedKeys are required.
 type Config struct {
 	Issuer        string        // https URL without query, fragment and trailing slash
 	Store         storage.Store // open, migrated
-	Keys          *keys.Ring
-	TokenLifetime time.Duration    // default of APIs that set none; 0 means 5 minutes, at most 1 hour
+	Keys          *keys.Ring    // signs access tokens
+	FeedKeys      *keys.Ring    // of FeedPurpose: signs the revocation feed and nothing else
+	TokenLifetime time.Duration // default of APIs that set none; 0 means 5 minutes, at most 1 hour
+	Audit         Audit
 	Logger        *slog.Logger     // nil means slog.Default()
 	Clock         func() time.Time // nil means time.Now
 }
+
+// Audit says how the record is kept. Instance is required.
+type Audit struct {
+	// Instance names this process's chain of events; no two that run at the same
+	// time share a name.
+	Instance          string
+	Durability        audit.Durability // default audit.Strict
+	RefusalsPerSecond float64          // refusals that are stored; 0 means 200
+}
+
+// FeedPurpose is the purpose of the keys that sign the revocation feed.
+const FeedPurpose = "revocation_feed"
+
+// pruneEvery is how often feed entries that nobody needs any more are removed.
+const pruneEvery = time.Minute
 
 // Server is one authorization server.
 type Server struct {
 	store  storage.Store
 	trust  *trust.Set
+	audit  *audit.Recorder
+	feed   *revoke.Feed
+	clock  func() time.Time
 	logger *slog.Logger
 	public http.Handler
+	admin  http.Handler
 }
 
 // CheckIssuer says what is wrong with an issuer identifier (RFC 8414 §2), as New
@@ -46,8 +74,8 @@ func CheckIssuer(issuer string) error {
 // New wires a server. It reads the trust bundles from the store; an active one
 // that cannot be used is an error, and the server does not start.
 func New(ctx context.Context, c Config) (*Server, error) {
-	if c.Store == nil || c.Keys == nil {
-		return nil, errors.New("authz: Config.Store or Config.Keys is missing")
+	if c.Store == nil || c.Keys == nil || c.FeedKeys == nil {
+		return nil, errors.New("authz: Config.Store, Config.Keys or Config.FeedKeys is missing")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -55,7 +83,14 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	s := &Server{store: c.Store, trust: trust.NewSet(nil, nil), logger: c.Logger}
+	recorder, err := audit.New(audit.Config{
+		Store: c.Store, Instance: c.Audit.Instance, Clock: c.Clock, Logger: c.Logger,
+		Durability: c.Audit.Durability, RefusalsPerSecond: c.Audit.RefusalsPerSecond,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{store: c.Store, trust: trust.NewSet(nil, nil), audit: recorder, clock: c.Clock, logger: c.Logger}
 	if err := s.ReloadTrust(ctx); err != nil {
 		return nil, err
 	}
@@ -65,31 +100,119 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	return s, nil
 }
 
+// wire makes the endpoints. They share one authenticator and one reading of our
+// own tokens.
 func (s *Server) wire(c Config) error {
-	documents, err := metadata.New(c.Issuer, c.Keys)
-	if err != nil {
-		return err
-	}
-	authenticator, err := clientauth.New(clientauth.Config{
-		Records: c.Store, Trust: s.trust, Clock: c.Clock,
-	})
-	if err != nil {
-		return err
-	}
-	tokens, err := token.New(token.Config{
-		Issuer: c.Issuer, Authenticator: authenticator, APIs: c.Store, Signer: c.Keys,
-		Lifetime: c.TokenLifetime, Clock: c.Clock, Logger: c.Logger,
-	})
-	if err != nil {
-		return err
-	}
 	issuer, err := metadata.ParseIssuer(c.Issuer)
 	if err != nil {
 		return err
 	}
-	s.public = publicHandler(c, issuer.Path, tokens, documents)
+	authenticator, err := clientauth.New(clientauth.Config{Records: c.Store, Trust: s.trust, Clock: c.Clock})
+	if err != nil {
+		return err
+	}
+	tokens, err := issued.New(issued.Config{Issuer: c.Issuer, Keys: c.Keys, Clock: c.Clock})
+	if err != nil {
+		return err
+	}
+	notifier := new(revoke.Notifier)
+	e, err := s.endpoints(c, authenticator, tokens, notifier)
+	if err != nil {
+		return err
+	}
+	if s.admin, err = s.adminHandler(c, authenticator, notifier); err != nil {
+		return err
+	}
+	s.feed = e.feed
+	s.public = publicHandler(c, issuer.Path, e)
 	return nil
 }
+
+// endpoints are those of the public listener.
+type endpoints struct {
+	documents     *metadata.Endpoint
+	token         *token.Endpoint
+	introspection *introspect.Endpoint
+	revocation    *revoke.Endpoint
+	feed          *revoke.Feed
+}
+
+func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, tokens *issued.Verifier, notifier *revoke.Notifier) (*endpoints, error) {
+	var e endpoints
+	var errs [5]error
+	e.documents, errs[0] = metadata.New(c.Issuer, published{c.Keys, c.FeedKeys})
+	e.token, errs[1] = token.New(token.Config{
+		Issuer: c.Issuer, Authenticator: authenticator, APIs: c.Store, Signer: c.Keys, Audit: s.audit,
+		Lifetime: c.TokenLifetime, Clock: c.Clock, Logger: c.Logger,
+	})
+	e.introspection, errs[2] = introspect.New(introspect.Config{
+		Authenticator: authenticator, Tokens: tokens, Records: c.Store, Audit: s.audit, Clock: c.Clock, Logger: c.Logger,
+	})
+	e.revocation, errs[3] = revoke.New(revoke.Config{
+		Authenticator: authenticator, Tokens: tokens, Store: c.Store, Audit: s.audit, Notifier: notifier, Clock: c.Clock, Logger: c.Logger,
+	})
+	e.feed, errs[4] = revoke.NewFeed(revoke.FeedConfig{
+		Issuer: c.Issuer, Authenticator: authenticator, Records: c.Store, Signer: c.FeedKeys, Audit: s.audit,
+		Notifier: notifier, Clock: c.Clock, Logger: c.Logger,
+	})
+	return &e, errors.Join(errs[:]...)
+}
+
+// adminHandler makes the admin API: our own verifier, with our own keys, checks
+// the tokens we issued for it.
+func (s *Server) adminHandler(c Config, authenticator *clientauth.Authenticator, notifier *revoke.Notifier) (http.Handler, error) {
+	verifier, err := resource.New(resource.Config{
+		Issuer: c.Issuer, Audience: admin.Audience(c.Issuer), Keys: ownKeys{c.Keys}, Clock: c.Clock, Logger: c.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return admin.NewHandler(admin.Config{
+		Issuer: c.Issuer, Verifier: verifier, Authenticator: authenticator, Store: c.Store, Lister: c.Store,
+		Audit: s.audit, Notify: notifier.Notify, Clock: c.Clock, Logger: c.Logger,
+	})
+}
+
+// Run owns the work behind the requests: it makes audit events durable, watches
+// the feed for other instances' changes and prunes it. Without it no token is
+// issued. It returns when ctx has ended and all that was recorded is stored, so
+// end ctx after the listeners have drained.
+func (s *Server) Run(ctx context.Context) {
+	var work sync.WaitGroup
+	work.Go(func() { s.audit.Run(ctx) })
+	work.Go(func() { s.feed.Run(ctx) })
+	work.Go(func() { s.prune(ctx) })
+	work.Wait()
+}
+
+// Drain answers those who wait at the feed, so that a listener that stops need not
+// wait for them.
+func (s *Server) Drain() { s.feed.Close() }
+
+func (s *Server) prune(ctx context.Context) {
+	ticker := time.NewTicker(pruneEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		err := s.store.Update(ctx, func(tx storage.Tx) error {
+			_, err := tx.PruneFeed(ctx, s.clock().UTC())
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			s.logger.LogAttrs(ctx, slog.LevelWarn, "feed_not_pruned", slog.String("detail", err.Error()))
+		}
+	}
+}
+
+// Audit is where events of this instance are recorded.
+func (s *Server) Audit() *audit.Recorder { return s.audit }
+
+// Admin is the handler of the admin listener, which is one of its own.
+func (s *Server) Admin() http.Handler { return s.admin }
 
 // Public is the handler of the listener clients and resource servers call.
 func (s *Server) Public() http.Handler { return s.public }

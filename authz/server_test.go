@@ -449,7 +449,10 @@ func TestMetadataAndKeys(t *testing.T) {
 		"grant_types_supported": `["client_credentials"]`, "response_types_supported": `[]`,
 		"token_endpoint_auth_methods_supported":      `["tls_client_auth","self_signed_tls_client_auth"]`,
 		"tls_client_certificate_bound_access_tokens": `true`,
-		"mtls_endpoint_aliases":                      `{"token_endpoint":"https://as.example/oauth2/token"}`,
+		"mtls_endpoint_aliases":                      `{"introspection_endpoint":"https://as.example/oauth2/introspect","revocation_endpoint":"https://as.example/oauth2/revoke","token_endpoint":"https://as.example/oauth2/token"}`,
+		"introspection_endpoint":                     `"https://as.example/oauth2/introspect"`, "revocation_endpoint": `"https://as.example/oauth2/revoke"`,
+		"introspection_endpoint_auth_methods_supported": `["tls_client_auth","self_signed_tls_client_auth"]`,
+		"revocation_endpoint_auth_methods_supported":    `["tls_client_auth","self_signed_tls_client_auth"]`,
 	} {
 		if got, _ := json.Marshal(metadata[name]); string(got) != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
@@ -460,7 +463,7 @@ func TestMetadataAndKeys(t *testing.T) {
 		t.Errorf("headers %v", response.Header)
 	}
 	keys, _ := set["keys"].([]any)
-	if len(keys) != 1 {
+	if len(keys) != 2 { // access tokens and the feed
 		t.Fatalf("keys %v", set)
 	}
 	var members []string

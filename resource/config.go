@@ -33,6 +33,18 @@ type Config struct {
 	// whatever the client says.
 	HTTPClient *http.Client
 
+	// Revocations is asked about every token whose signature is good: normally a
+	// follower of the issuer's feed, package revokefeed. Without one a token lives
+	// until it expires, whatever its issuer has revoked.
+	Revocations Revocations
+
+	// InsecureServeStale serves tokens while Revocations cannot say what has been
+	// revoked lately, or, before its first answer, ever. It MUST NOT be set where
+	// a revoked token must not be served: whoever can keep this server from its
+	// issuer then undoes every revocation that it has not heard of. What it has
+	// heard of stays refused.
+	InsecureServeStale bool
+
 	// Algorithms is the list of accepted JWS algorithms: any of ES256 ES384
 	// ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA. The default is ES256 and
 	// RS256, which RFC 9068 §2.1 asks for.
@@ -84,11 +96,13 @@ type Verifier struct {
 	issuer, audience, realm string
 
 	keys         KeySource
+	revocations  Revocations
 	algorithms   []jose.SignatureAlgorithm
 	leeway       time.Duration
 	clock        func() time.Time
 	logger       *slog.Logger
 	allowUnbound bool
+	serveStale   bool
 }
 
 // New returns a Verifier, or an error that names every field that is wrong:
@@ -107,6 +121,7 @@ func New(c Config) (*Verifier, error) {
 		issuer: c.Issuer, audience: c.Audience, realm: realm,
 		keys: c.Keys, algorithms: algorithms, leeway: leeway,
 		clock: c.Clock, logger: c.Logger, allowUnbound: c.InsecureAllowUnbound,
+		revocations: c.Revocations, serveStale: c.InsecureServeStale,
 	}
 	if v.clock == nil {
 		v.clock = time.Now

@@ -9,6 +9,9 @@
 // connection: connections outlive expiry, and several partners' tokens may
 // arrive over one.
 //
+// What the issuer has revoked is known by a [Revocations], normally a follower of
+// its feed (package revokefeed). It is asked on every request too.
+//
 // The certificate comes from the TLS connection (r.TLS), which must be served
 // with tls.RequestClientCert or stricter. No CA is needed here: a token names
 // the one certificate it may be used with, and the authorization server decided

@@ -10,7 +10,8 @@ import (
 	"github.com/certbound/certbound/resource/decision"
 )
 
-// retryAfter is what a caller is told when the issuer's keys cannot be had.
+// retryAfter is what a caller is told when the issuer cannot be reached for its
+// keys or its revocations.
 const retryAfter = 5 * time.Second
 
 // problem is a check's verdict before it becomes a [Refusal]. Expected and seen
@@ -23,9 +24,9 @@ type problem struct {
 
 // VerifyRequest decides whether r may be served: it carries exactly one access
 // token, the token is ours to accept, it is bound to the certificate of r's TLS
-// connection, it is signed by the issuer, and it grants all of scopes. The error
-// is always a [*Refusal]. Nothing is logged here; token and refusal carry the
-// decision.
+// connection, it is signed by the issuer and not revoked, and it grants all of
+// scopes. The error is always a [*Refusal]. Nothing is logged here; token and
+// refusal carry the decision.
 func (v *Verifier) VerifyRequest(r *http.Request, scopes ...string) (*Token, error) {
 	now := v.clock()
 	d := decision.New(r, decision.APIRequest, now)
@@ -41,7 +42,7 @@ func (v *Verifier) VerifyRequest(r *http.Request, scopes ...string) (*Token, err
 	switch p.reason {
 	case decision.ScopeInsufficient:
 		refusal.ScopesNeeded = scopes
-	case decision.IssuerKeysUnavailable:
+	case decision.IssuerKeysUnavailable, decision.RevocationsStale:
 		refusal.RetryAfter = retryAfter
 	}
 	return nil, refusal
@@ -88,7 +89,11 @@ func (v *Verifier) verify(r *http.Request, now time.Time, scopes []string, e *de
 		return nil, p
 	}
 	verified(claims, e)
-	// 7. What it allows.
+	// 7. Whether it still stands.
+	if p := v.checkRevocation(claims, compact.Header.KeyID, e); p != nil {
+		return nil, p
+	}
+	// 8. What it allows.
 	if p := checkScopes(claims, scopes, e); p != nil {
 		return nil, p
 	}

@@ -24,6 +24,11 @@ type API struct {
 	ResourceServers      []string `yaml:"resource_servers" json:"resource_servers,omitempty"` // client ids
 }
 
+// reservedScopes begin the names of the admin API's scopes, which nobody gets by
+// registration: an administrator is made by `serve --bootstrap-admin`, or by
+// `admin recover`.
+const reservedScopes = "admin:"
+
 // maxScopeLength bounds a scope in bytes.
 const maxScopeLength = 256
 
@@ -34,10 +39,16 @@ func (a API) record(now time.Time) (storage.API, faults) {
 	if a.TokenLifetimeSeconds < 0 || a.TokenLifetimeSeconds > int64(oauth.MaxTokenLifetime/time.Second) {
 		all.add("token_lifetime_seconds", fmt.Errorf("token_lifetime_seconds must be 0 to %d", int64(oauth.MaxTokenLifetime/time.Second)))
 	}
+	if a.ID == APIID {
+		all.add("id", fmt.Errorf("%s is reserved for the admin API", APIID))
+	}
 	if len(a.Scopes) == 0 {
 		all.add("scopes", errors.New("scopes must name at least one scope"))
 	}
 	for i, scope := range a.Scopes {
+		if strings.HasPrefix(scope, reservedScopes) {
+			all.add(fmt.Sprintf("scopes[%d]", i), fmt.Errorf("scope %q is reserved for the admin API", scope))
+		}
 		if !oauth.ValidScopeToken(scope) || len(scope) > maxScopeLength {
 			all.add(fmt.Sprintf("scopes[%d]", i), fmt.Errorf("scope %q is not a scope token of RFC 6749 §3.3 of at most %d bytes", scope, maxScopeLength))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/certbound/certbound/authz/clientauth"
@@ -53,6 +54,11 @@ func (c Client) record(now time.Time) (clientRecord, faults) {
 	scopes, refusal := oauth.ParseScope(c.Scope)
 	if refusal != nil {
 		all.add("scope", errors.New("scope does not follow the grammar of RFC 6749 §3.3"))
+	}
+	for _, scope := range scopes {
+		if strings.HasPrefix(scope, reservedScopes) {
+			all.add("scope", fmt.Errorf("scope %q is reserved for administrators", scope))
+		}
 	}
 	record := clientRecord{client: storage.Client{
 		ID: c.ClientID, PartnerID: c.PartnerID, Name: c.ClientName, Method: c.AuthMethod,
@@ -137,5 +143,8 @@ func ensureClient(ctx context.Context, tx storage.Tx, wanted clientRecord) error
 	if removed || want.Disabled && !have.Disabled {
 		want.Generation++ // tokens issued before are dead, design rule 11
 	}
-	return tx.UpdateClient(ctx, want)
+	if err := tx.UpdateClient(ctx, want); err != nil || want.Generation == have.Generation {
+		return err
+	}
+	return denyGeneration(ctx, tx, want.ID, want.Generation, want.UpdatedAt)
 }

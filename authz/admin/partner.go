@@ -71,7 +71,34 @@ func ensurePartner(ctx context.Context, tx storage.Tx, want storage.Partner) err
 		if err := tx.RaiseGenerations(ctx, want.ID, want.UpdatedAt); err != nil {
 			return err
 		}
+		if err := denyGenerations(ctx, tx, want.ID, want.UpdatedAt); err != nil {
+			return err
+		}
 	}
 	have.Name, have.Disabled, have.UpdatedAt = want.Name, want.Disabled, want.UpdatedAt
 	return tx.UpdatePartner(ctx, have)
+}
+
+// denyGenerations tells resource servers of every client of a partner. It reads
+// all clients, a page at a time: a lockout is rare, and must miss nobody.
+func denyGenerations(ctx context.Context, tx storage.Tx, partnerID string, now time.Time) error {
+	const page = 1000
+	for after := ""; ; {
+		clients, err := tx.Clients(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		for i := range clients {
+			after = clients[i].ID
+			if clients[i].PartnerID != partnerID {
+				continue
+			}
+			if err := denyGeneration(ctx, tx, clients[i].ID, clients[i].Generation, now); err != nil {
+				return err
+			}
+		}
+		if len(clients) < page {
+			return nil
+		}
+	}
 }

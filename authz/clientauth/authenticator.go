@@ -18,6 +18,7 @@ import (
 type Records interface {
 	storage.ClientReader
 	storage.CertificateReader
+	storage.DenialReader
 }
 
 // Config holds the dependencies of an Authenticator; all are required.
@@ -74,8 +75,28 @@ func (a *Authenticator) authenticate(r *http.Request, form oauth.Form, evidence 
 	if refusal := oneMechanism(r, form); refusal != nil {
 		return nil, refusal
 	}
-	client, refusal := a.registered(r.Context(), form.Get(oauth.ParamClientID), evidence)
+	return a.identify(r, form.Get(oauth.ParamClientID), peer, evidence)
+}
+
+// AuthenticateAs is [Authenticator.Authenticate] for a request that names its
+// client in a verified access token: the token is another credential beside the
+// certificate, and it is the caller who has judged it.
+func (a *Authenticator) AuthenticateAs(r *http.Request, clientID string, evidence *decision.Evidence) (*Authenticated, *oauth.Error) {
+	evidence.ClaimedClientID = clientID
+	peer, refusal := a.presented(r, evidence)
 	if refusal != nil {
+		return nil, refusal
+	}
+	return a.identify(r, clientID, peer, evidence)
+}
+
+// identify is all that depends on the registration.
+func (a *Authenticator) identify(r *http.Request, clientID string, peer *peercert.Peer, evidence *decision.Evidence) (*Authenticated, *oauth.Error) {
+	client, refusal := a.registered(r.Context(), clientID, evidence)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if refusal := a.notDenied(r.Context(), peer); refusal != nil {
 		return nil, refusal
 	}
 	if refusal := a.verify(r.Context(), client, peer, evidence); refusal != nil {
@@ -142,6 +163,19 @@ func (a *Authenticator) registered(ctx context.Context, id string, evidence *dec
 		return storage.Client{}, oauth.Refuse(decision.ClientDisabled, "the client's partner is disabled")
 	}
 	return client, nil
+}
+
+// notDenied asks on every request, whichever method the client has: connections
+// outlive revocations.
+func (a *Authenticator) notDenied(ctx context.Context, peer *peercert.Peer) *oauth.Error {
+	denied, err := a.Records.CertificateDenied(ctx, peer.Thumbprint)
+	switch {
+	case err != nil:
+		return oauth.RefuseFor(decision.StorageUnavailable, err)
+	case denied:
+		return &oauth.Error{Reason: decision.CertificateRevoked, Seen: peer.Thumbprint.String(), Detail: "an administrator has revoked this certificate"}
+	}
+	return nil
 }
 
 // verify applies the method the client is registered with. The look of the

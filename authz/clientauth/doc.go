@@ -4,7 +4,8 @@
 //
 // The order is fixed: what the certificate shows by itself (missing, expired,
 // weak), then which mechanism the request used (exactly one), then the
-// registered client, then that client's registered method. What depends on the
+// registered client, then whether the certificate has been revoked here, then
+// that client's registered method. What depends on the
 // registration fails with one public answer.
 //
 // It knows no HTTP routes and writes no response.

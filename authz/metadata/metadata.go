@@ -22,15 +22,23 @@ type Document struct {
 	GrantTypesSupported  []string `json:"grant_types_supported"`
 	ResponseTypes        []string `json:"response_types_supported"` // REQUIRED by RFC 8414 §2, so given although empty
 	TokenEndpointMethods []string `json:"token_endpoint_auth_methods_supported"`
-	CertificateBound     bool     `json:"tls_client_certificate_bound_access_tokens"` // RFC 8705 §3.3
-	MTLSEndpointAliases  Aliases  `json:"mtls_endpoint_aliases"`                      // RFC 8705 §5
+
+	IntrospectionEndpoint string   `json:"introspection_endpoint"` // RFC 7662
+	IntrospectionMethods  []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"` // RFC 7009
+	RevocationMethods     []string `json:"revocation_endpoint_auth_methods_supported"`
+
+	CertificateBound    bool    `json:"tls_client_certificate_bound_access_tokens"` // RFC 8705 §3.3
+	MTLSEndpointAliases Aliases `json:"mtls_endpoint_aliases"`                      // RFC 8705 §5
 }
 
 // Aliases holds the endpoints at which a client certificate is asked for,
 // RFC 8705 §5. Every certbound endpoint asks for it, so they equal the plain
 // ones; clients that prefer aliases find what they look for.
 type Aliases struct {
-	TokenEndpoint string `json:"token_endpoint"`
+	TokenEndpoint         string `json:"token_endpoint"`
+	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	RevocationEndpoint    string `json:"revocation_endpoint"`
 }
 
 // KeySet supplies the current public JWK set as JSON.
@@ -53,17 +61,19 @@ func New(issuer string, keys KeySet) (*Endpoint, error) {
 	if keys == nil {
 		return nil, errors.New("metadata: the key set is missing")
 	}
+	methods := []string{string(storage.TLSClientAuth), string(storage.SelfSignedTLSClientAuth)}
+	endpoints := Aliases{
+		TokenEndpoint:         issuer + oauth.PathToken,
+		IntrospectionEndpoint: issuer + oauth.PathIntrospect,
+		RevocationEndpoint:    issuer + oauth.PathRevoke,
+	}
 	document, err := json.Marshal(Document{
-		Issuer:              issuer,
-		TokenEndpoint:       issuer + oauth.PathToken,
-		JWKSURI:             issuer + oauth.PathJWKS,
-		GrantTypesSupported: []string{oauth.GrantClientCredentials},
-		ResponseTypes:       []string{},
-		TokenEndpointMethods: []string{
-			string(storage.TLSClientAuth), string(storage.SelfSignedTLSClientAuth),
-		},
-		CertificateBound:    true,
-		MTLSEndpointAliases: Aliases{TokenEndpoint: issuer + oauth.PathToken},
+		Issuer: issuer, JWKSURI: issuer + oauth.PathJWKS,
+		GrantTypesSupported: []string{oauth.GrantClientCredentials}, ResponseTypes: []string{},
+		TokenEndpoint: endpoints.TokenEndpoint, TokenEndpointMethods: methods,
+		IntrospectionEndpoint: endpoints.IntrospectionEndpoint, IntrospectionMethods: methods,
+		RevocationEndpoint: endpoints.RevocationEndpoint, RevocationMethods: methods,
+		CertificateBound: true, MTLSEndpointAliases: endpoints,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)

@@ -18,8 +18,8 @@ const MaxFormBytes = 16 << 10
 
 const formMediaType = "application/x-www-form-urlencoded"
 
-// Form holds the parameters of one request, taken from the body only: what
-// stands in the URI is never a parameter (RFC 6749 §2.3.1).
+// Form holds the parameters of one request. Those of a POST are taken from the
+// body only: what stands in its URI is never a parameter (RFC 6749 §2.3.1).
 type Form struct{ values url.Values }
 
 // ParseForm reads a form by the rules of RFC 6749 §3.2 and appendix B: the one
@@ -44,6 +44,10 @@ func ParseForm(w http.ResponseWriter, r *http.Request) (Form, *Error) {
 	}
 	return parseForm(string(body))
 }
+
+// ParseQuery reads the parameters of a GET by the same rules. It is for endpoints
+// whose parameters are no secrets: URIs end up in logs.
+func ParseQuery(r *http.Request) (Form, *Error) { return parseForm(r.URL.RawQuery) }
 
 func parseForm(body string) (Form, *Error) {
 	values, err := url.ParseQuery(body)

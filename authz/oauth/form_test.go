@@ -78,6 +78,22 @@ func TestFormValues(t *testing.T) {
 	}
 }
 
+// TestParseQuery: the rules of the form, for a URI.
+func TestParseQuery(t *testing.T) {
+	for query, want := range map[string]decision.Reason{
+		"client_id=a&after=1": "", "": "", "client_id=a&client_id=a": decision.ParameterRepeated,
+		"a=%zz": decision.RequestMalformed, "a=%ff": decision.RequestMalformed, "a=b;c=d": decision.RequestMalformed,
+	} {
+		form, refusal := ParseQuery(&http.Request{URL: &url.URL{RawQuery: query}})
+		if (refusal == nil) != (want == "") || refusal != nil && refusal.Reason != want {
+			t.Errorf("%q: %+v, want %q", query, refusal, want)
+		}
+		if want == "" && query != "" && form.Get("client_id") != "a" {
+			t.Errorf("%q: client_id %q", query, form.Get("client_id"))
+		}
+	}
+}
+
 func FuzzParseForm(f *testing.F) {
 	for _, seed := range []string{"a=b", "a=b&a=c", "a=%", "a=%ff", "resource=a&resource=b", "a;b", "=&=", "scope=%20+"} {
 		f.Add(seed)

@@ -101,10 +101,12 @@ func (d *Decision) Log(ctx context.Context, logger *slog.Logger) {
 	if !d.Allowed {
 		level = slog.LevelWarn
 	}
-	logger.LogAttrs(ctx, level, "decision", d.attrs()...)
+	logger.LogAttrs(ctx, level, "decision", d.Attrs()...)
 }
 
-func (d *Decision) attrs() []slog.Attr {
+// Attrs returns the decision as the attributes that Log writes; audit events keep
+// the same ones.
+func (d *Decision) Attrs() []slog.Attr {
 	outcome := "refuse"
 	if d.Allowed {
 		outcome = "allow"

@@ -19,6 +19,7 @@ const (
 	RouteUnknown          Reason = "route_unknown"
 	StorageUnavailable    Reason = "storage_unavailable"
 	SigningUnavailable    Reason = "signing_unavailable"
+	AuditUnavailable      Reason = "audit_unavailable"
 	IssuerKeysUnavailable Reason = "issuer_keys_unavailable"
 	RevocationsStale      Reason = "revocations_stale"
 	UpstreamUnreachable   Reason = "upstream_unreachable"
@@ -50,6 +51,12 @@ const (
 	MultipleCredentials        Reason = "multiple_credentials"
 	SubjectMismatch            Reason = "subject_mismatch"
 	CertificateNotRegistered   Reason = "certificate_not_registered"
+)
+
+// What a client may not do, although it is who it says.
+const (
+	TokenOfAnotherClient Reason = "token_of_another_client"
+	NotAResourceServer   Reason = "not_a_resource_server"
 )
 
 // What is wrong with an access token, or with the hands that hold it.
@@ -97,7 +104,7 @@ func clientFailure() Answer {
 // atAuthorizationServer is the table of answers of the token endpoint and its
 // sisters (RFC 6749 §5.2).
 var atAuthorizationServer = map[Reason]Answer{
-	RequestMalformed:   answer(400, "invalid_request", "send an application/x-www-form-urlencoded POST in UTF-8 with grant_type and client_id, each with a value"),
+	RequestMalformed:   answer(400, "invalid_request", "send an application/x-www-form-urlencoded POST in UTF-8 with client_id and what else the endpoint needs (grant_type, or token), each with a value"),
 	ParameterRepeated:  answer(400, "invalid_request", "a parameter is sent more than once"),
 	GrantUnsupported:   answer(400, "unsupported_grant_type", "only grant_type=client_credentials is supported"),
 	ScopeNotGranted:    answer(400, "invalid_scope", "a requested scope is malformed, unknown, or not granted to this client for this API"),
@@ -107,6 +114,7 @@ var atAuthorizationServer = map[Reason]Answer{
 	RouteUnknown:       answer(404, "not_found", "there is no such endpoint"),
 	StorageUnavailable: answer(503, "temporarily_unavailable", "the authorization server cannot reach its database; try again later"),
 	SigningUnavailable: answer(503, "temporarily_unavailable", "the authorization server has no usable signing key; try again later"),
+	AuditUnavailable:   answer(503, "temporarily_unavailable", "the authorization server cannot record what it would do, so it does not do it; try again later"),
 	InternalError:      answer(500, "server_error", "the authorization server failed; its operator can look up the cause by this request_id"),
 
 	CertificateMissing:     answer(401, "invalid_client", "no client certificate was presented in the TLS handshake"),
@@ -120,12 +128,16 @@ var atAuthorizationServer = map[Reason]Answer{
 	CertificateUntrusted:       clientFailure(),
 	ChainIncomplete:            clientFailure(),
 	CertificateWrongUsage:      clientFailure(),
+	CertificateRevoked:         clientFailure(),
 	RetiredBundle:              clientFailure(),
 	ClientUnknown:              clientFailure(),
 	ClientDisabled:             clientFailure(),
 	MethodMismatch:             clientFailure(),
 	SubjectMismatch:            clientFailure(),
 	CertificateNotRegistered:   clientFailure(),
+
+	TokenOfAnotherClient: answer(400, "unauthorized_client", "the token was issued to another client; only the client it was issued to can revoke it"),
+	NotAResourceServer:   answer(403, "access_denied", "only a client that is registered as a resource server of an API may read the revocation feed"),
 }
 
 // atResourceServer is the table of answers of the verifier, the middleware and

@@ -53,7 +53,7 @@ func TestClientFailuresLookAlike(t *testing.T) {
 	want := ClientAuthenticationFailed.AtAuthorizationServer()
 	for _, reason := range []Reason{
 		ClientUnknown, ClientDisabled, MethodMismatch, SubjectMismatch, CertificateNotRegistered,
-		CertificateUntrusted, ChainIncomplete, CertificateWrongUsage, RetiredBundle,
+		CertificateUntrusted, ChainIncomplete, CertificateWrongUsage, CertificateRevoked, RetiredBundle,
 	} {
 		if got := reason.AtAuthorizationServer(); got != want {
 			t.Errorf("%s answers %+v, unlike the others", reason, got)

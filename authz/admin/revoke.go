@@ -1,0 +1,104 @@
+package admin
+
+import (
+	"errors"
+	"time"
+
+	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/storage"
+)
+
+// Revocation is the answer to the revocation of a certificate.
+type Revocation struct {
+	Thumbprint string    `json:"x5t#S256"`
+	ClientID   string    `json:"client_id,omitempty"` // whose it is, when it is registered
+	Reason     string    `json:"reason"`              // of the first revocation
+	RevokedAt  time.Time `json:"revoked_at"`
+}
+
+// revokeCertificate denies a certificate for as long as it could be used, and
+// tells resource servers for as long as its tokens could. Certificates of PKI
+// clients are not registered one by one, so any thumbprint may be named.
+func (h *Handler) revokeCertificate(c *call) (*answer, *refusal) {
+	t, f := c.thumbprint()
+	if f != nil {
+		return nil, f
+	}
+	reason, f := c.reason(true)
+	if f != nil {
+		return nil, f
+	}
+	registered, err := h.Lister.Certificate(c.Context(), t)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, unavailable(err)
+	}
+	wanted := storage.CertificateDenial{
+		Thumbprint: t, ClientID: registered.ClientID, Reason: reason, CreatedAt: c.now, ExpiresAt: registered.NotAfter,
+	}
+	a := &answer{}
+	err = h.Store.Update(c.Context(), func(tx storage.Tx) error {
+		a.change = false // it may run again
+		return h.revokeIn(c, tx, wanted, a)
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return a, nil
+}
+
+func (h *Handler) revokeIn(c *call, tx storage.Tx, wanted storage.CertificateDenial, a *answer) error {
+	ctx := c.Context()
+	if f := stillCaller(ctx, tx, c.caller); f != nil {
+		return f
+	}
+	var owner storage.Client
+	if wanted.ClientID != "" {
+		var err error
+		if owner, err = tx.Client(ctx, wanted.ClientID); err != nil {
+			return err
+		}
+		if f := c.caller.mayTouch(owner); f != nil {
+			return f
+		}
+	}
+	denied, err := tx.CertificateDenied(ctx, wanted.Thumbprint)
+	if err != nil {
+		return err
+	}
+	if !denied {
+		if err := h.deny(c, tx, wanted, owner); err != nil {
+			return err
+		}
+		a.change = true
+	}
+	stored, err := tx.CertificateDenial(ctx, wanted.Thumbprint)
+	a.body = Revocation{stored.Thumbprint.String(), stored.ClientID, stored.Reason, stored.CreatedAt}
+	return err
+}
+
+func (h *Handler) deny(c *call, tx storage.Tx, d storage.CertificateDenial, owner storage.Client) error {
+	ctx := c.Context()
+	if err := tx.DenyCertificate(ctx, d); err != nil {
+		return err
+	}
+	_, err := tx.AppendFeed(ctx, []storage.FeedEntry{{
+		Kind: storage.FeedCertificate, Action: storage.FeedDeny, Subject: d.Thumbprint.String(),
+		CreatedAt: c.now, ExpiresAt: lastToken(d.ExpiresAt, c.now),
+	}})
+	if err != nil {
+		return err
+	}
+	event := c.event(audit.CertificateRevoked, owner, map[string]any{"reason": d.Reason, "registered": owner.ID != ""})
+	event.Thumbprint = d.Thumbprint
+	return h.Audit.Append(ctx, tx, event)
+}
+
+// lastToken is when the last token bound to a certificate has expired, plus 60 s:
+// no token outlives its certificate (design rule 10).
+func lastToken(notAfter, now time.Time) time.Time {
+	end := now.Add(feedLife)
+	if early := notAfter.Add(time.Minute); !notAfter.IsZero() && early.After(now) && early.Before(end) {
+		return early
+	}
+	return end
+}
