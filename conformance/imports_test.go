@@ -34,7 +34,7 @@ var authzBase = []string{
 
 // What tests of the server need to have a database, and to check a token that
 // was issued with the verifier that will read it.
-var serverTests = []string{"keys/keystest", "storage/sqlite", "storage/storagetest", "resource"}
+var serverTests = []string{"keys/keystest", "storage/sqlite", "storage/storagetest", "resource", "authz/internal/authztest", "authz/issued"}
 
 var importRules = []importRule{
 	{[]string{"keys/thumbprint"}, nil, []string{"keys/keystest"},
@@ -58,6 +58,10 @@ var importRules = []importRule{
 		"only the token endpoint authenticates clients and uses the grant handler"},
 	{[]string{"authz/admin"}, append([]string{"authz/clientauth", "resource"}, authzBase...), serverTests,
 		"the admin API checks its own tokens with our own verifier, and registers what clientauth can match"},
+	{[]string{"authz/revoke", "authz/introspect"}, append([]string{"authz/clientauth", "authz/issued"}, authzBase...), serverTests,
+		"every endpoint that answers clients shares one authenticator and one reading of our own tokens"},
+	{[]string{"authz/internal/authztest"}, []string{"..."}, nil,
+		"what the tests of the endpoints have in common"},
 	{[]string{"authz/..."}, authzBase, serverTests,
 		"endpoint packages do not import each other; only authz wires them"},
 	{[]string{"storage/storagetest"}, []string{"storage", "keys/thumbprint"}, nil,
@@ -81,7 +85,7 @@ var importRules = []importRule{
 
 // authzRoot is the one package that may import all of authz; importRules cannot
 // say "authz but not below it" and the like, so it has its own rule.
-var authzRoot = importRule{[]string{"authz"}, append([]string{"authz/..."}, authzBase...), serverTests,
+var authzRoot = importRule{[]string{"authz"}, append([]string{"authz/...", "resource"}, authzBase...), serverTests,
 	"authz wires its endpoint packages to storage and keys"}
 
 // soleImporters names libraries that are confined to a package.
@@ -95,7 +99,7 @@ var soleImporters = []struct {
 		"fosite is frozen upstream, links 250 packages and does not conform by itself"},
 	{"github.com/golang-migrate/migrate", []string{"migrations"}, nil,
 		"migrations run in one place, on a handle of their own"},
-	{"modernc.org/sqlite", []string{"storage/sqlite", "migrations"}, []string{"storage/internal/sqlstore"},
+	{"modernc.org/sqlite", []string{"storage/sqlite", "migrations"}, []string{"storage/internal/sqlstore", "conformance"},
 		"the driver and its error codes stay in the driver's package"},
 	{"github.com/go-ldap/ldap", []string{"keys/dn"}, nil,
 		"it reads registered DN strings and accepts too much; keys/dn refuses the rest"},
@@ -228,7 +232,7 @@ func TestConfinedLibraries(t *testing.T) {
 }
 
 func TestTestCodeStaysInTests(t *testing.T) {
-	testCode := []string{"keys/keystest", "storage/storagetest", "conformance/..."}
+	testCode := []string{"keys/keystest", "storage/storagetest", "authz/internal/authztest", "conformance/..."}
 	for _, s := range loadSources(t) {
 		if s.test || matches(s.path, testCode) {
 			continue

@@ -83,7 +83,7 @@ func TestREADME(t *testing.T) {
 
 // usualPorts are dev's defaults and the flags that set them.
 var usualPorts = []struct{ port, flag string }{
-	{"8443", "--authz-addr"}, {"8444", "--proxy-addr"}, {"8446", "--ops-addr"},
+	{"8443", "--authz-addr"}, {"8444", "--proxy-addr"}, {"8445", "--admin-addr"}, {"8446", "--ops-addr"},
 }
 
 // portRewriters exchange the usual ports for free ones and back.

@@ -61,7 +61,7 @@ func (m *Main) demoAlone(ctx context.Context, verbose bool) (err error) {
 		logger = m.logger()
 	}
 	server, err := dev.New(ctx, dev.Options{
-		Dir: dir, AuthzAddr: ":0", ProxyAddr: ":0", OpsAddr: ":0", Leeway: config.DefaultLeeway, Logger: logger,
+		Dir: dir, AuthzAddr: ":0", ProxyAddr: ":0", AdminAddr: ":0", OpsAddr: ":0", Leeway: config.DefaultLeeway, Logger: logger,
 	})
 	if err != nil {
 		return err

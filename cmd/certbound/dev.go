@@ -18,7 +18,6 @@ const defaultDevDir = "certbound-dev"
 type devFlags struct {
 	options    dev.Options
 	signingKey string
-	adminAddr  string
 }
 
 func (m *Main) devCommand() *cobra.Command {
@@ -36,7 +35,7 @@ and prints curl commands to try. While it runs, DIR/dev.json describes it.`,
 	flags.StringVar(&f.options.Dir, "dir", defaultDevDir, "directory for keys, certificates, database and dev.json")
 	flags.StringVar(&f.options.AuthzAddr, "authz-addr", "127.0.0.1:8443", "address of the authorization server; port 0 picks a free one")
 	flags.StringVar(&f.options.ProxyAddr, "proxy-addr", ":8444", "address of the proxy")
-	flags.StringVar(&f.adminAddr, "admin-addr", "", "accepted for later; there is no admin API yet")
+	flags.StringVar(&f.options.AdminAddr, "admin-addr", ":8445", "address of the admin API")
 	flags.StringVar(&f.options.OpsAddr, "ops-addr", ":8446", "address of /livez and /readyz")
 	flags.DurationVar(&f.options.TokenLifetime, "token-lifetime", config.DefaultTokenLifetime, "lifetime of access tokens, at most 1h")
 	flags.DurationVar(&f.options.Leeway, "leeway", config.DefaultLeeway, "the proxy's tolerance for iat and nbf, at most 30s")
@@ -48,12 +47,6 @@ and prints curl commands to try. While it runs, DIR/dev.json describes it.`,
 func (m *Main) dev(ctx context.Context, f *devFlags) (err error) {
 	if f.options.TokenLifetime == 0 { // which further in would mean the default
 		return errors.New("dev: --token-lifetime must be from 1s to 1h")
-	}
-	if f.adminAddr != "" {
-		if _, err := dev.Loopback("--admin-addr", f.adminAddr); err != nil {
-			return err
-		}
-		m.say("certbound: --admin-addr %s is ignored: this certbound has no admin API yet", f.adminAddr)
 	}
 	if f.signingKey != "" {
 		if f.options.SigningKey, err = dev.ReadSigningKey(f.signingKey); err != nil {

@@ -63,9 +63,12 @@ reached, 3 a check failed.`,
 		SilenceErrors: true, // Run prints them, once
 		SilenceUsage:  true,
 	}
+	audit := m.auditCommand()
+	audit.AddCommand(m.auditVerifyCommand(), m.auditCheckpointCommand())
 	root.AddCommand(
 		m.devCommand(), m.demoCommand(), m.serveCommand(), m.proxyCommand(),
 		m.tokenCommand(), m.configCommand(), m.versionCommand(),
+		m.clientCommand(), m.certCommand(), m.adminCommand(), audit,
 	)
 	return root
 }

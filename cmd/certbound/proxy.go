@@ -33,6 +33,7 @@ func (m *Main) proxy(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	defer proxy.Close()
 	group := &process.Group{Logger: logger}
 	defer group.Close()
 	if err := group.Listen(ctx, "proxy", c.Listen, proxy.Server); err != nil {

@@ -12,14 +12,15 @@ import (
 )
 
 func (m *Main) serveCommand() *cobra.Command {
-	var file string
+	var file, administrator string
 	cmd := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Run the authorization server",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return m.serve(cmd.Context(), file) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return m.serve(cmd.Context(), file, administrator) },
 	}
 	configFlag(cmd, &file)
+	cmd.Flags().StringVar(&administrator, "bootstrap-admin", "", "certificate (PEM) of the first administrator, client id admin; once in the life of a database")
 	return cmd
 }
 
@@ -37,14 +38,22 @@ func must(err error) {
 	}
 }
 
-func (m *Main) serve(ctx context.Context, file string) (err error) {
+func (m *Main) serve(ctx context.Context, file, administrator string) (err error) {
 	logger := m.logger()
 	c, loaded, err := config.LoadServe(file, m.Environ)
 	if err != nil {
 		return err
 	}
 	warnUnused(ctx, logger, loaded.Unused)
-	authz, err := process.NewAuthz(ctx, c, process.Options{Logger: logger})
+	options := process.Options{Logger: logger}
+	if administrator != "" {
+		certificate, err := readCertificate(administrator)
+		if err != nil {
+			return err
+		}
+		options.Administrator = &process.Administrator{ClientID: "admin", PartnerID: "operators", Certificate: certificate}
+	}
+	authz, err := process.NewAuthz(ctx, c, options)
 	if err != nil {
 		return err
 	}
@@ -53,6 +62,11 @@ func (m *Main) serve(ctx context.Context, file string) (err error) {
 	defer group.Close()
 	if err := group.Listen(ctx, "authz", c.Listen, authz.Server); err != nil {
 		return c.Source.Problem("listen", err)
+	}
+	if c.Admin.Listen != "" {
+		if err := group.Listen(ctx, "admin", c.Admin.Listen, authz.Admin); err != nil {
+			return c.Source.Problem("admin.listen", err)
+		}
 	}
 	if c.Ops.Listen != "" {
 		probes := process.PlainServer(ops.Handler(append(authz.Checks, ops.Check{Name: "process", Probe: group.Ready})...), logger)

@@ -58,6 +58,10 @@ func TestLoadServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := &config.Serve{
 		Version: 1, Issuer: "https://as.example.com", Listen: "127.0.0.1:8443",
 		TLS:              config.TLS{Certificate: config.Path(dir + "/server.pem"), Key: "/abs/server.key", MinVersion: "1.3"},
@@ -65,6 +69,7 @@ func TestLoadServe(t *testing.T) {
 		Keys:             config.Keys{Active: "k1", KEKs: []config.KEK{{ID: "k1", File: config.Path(dir + "/kek")}}},
 		TokenLifetime:    config.Duration(5 * time.Minute),
 		SigningAlgorithm: "ES256",
+		Audit:            config.Audit{Durability: "strict", Instance: host, RefusalsPerSecond: 200},
 	}
 	if diff := cmp.Diff(want, got, ignoreSource); diff != "" {
 		t.Error(diff)
@@ -100,7 +105,7 @@ func TestLoadProxy(t *testing.T) {
 func TestServeProblems(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"unknown at the top", "issuer:", "isuer:", `FILE:1:1: issuer: required
-FILE:2:1: unknown setting "isuer"; known here: version, issuer, listen, tls, database, keys, token_lifetime, signing_algorithm, ops, seed`},
+FILE:2:1: unknown setting "isuer"; known here: version, issuer, listen, tls, database, keys, token_lifetime, signing_algorithm, audit, admin, ops, seed`},
 		{"unknown inside", "  path: certbound.db", "  path: certbound.db\n  dsn: x", `FILE:8:3: unknown setting "dsn" in database; known here: path`},
 		{"unknown in a list", "      file: kek", "      fil: kek", `FILE:11:7: keys.keks[0].file: required
 FILE:12:7: unknown setting "fil" in keys.keks[0]; known here: id, file`},
@@ -123,7 +128,7 @@ FILE:12:7: unknown setting "fil" in keys.keks[0]; known here: id, file`},
 		{"min_version", "  certificate:", "  min_version: \"1.1\"\n  certificate:", `FILE:4:16: tls.min_version: "1.1" is not one of 1.3, 1.2`},
 		{"anchors and aliases", "https://as.example.com", "&a https://as.example.com", `FILE:2:9: issuer: want a text, got YAML's anchor, which certbound does not read: write the value out`},
 		{"two documents", "database:", "---\ndatabase:", `FILE:7:1: a second YAML document; a process has one`},
-		{"all at once", "tls:\n  certificate: server.pem", "wat: 1\ntls:\n  min_version: x", `FILE:3:1: unknown setting "wat"; known here: version, issuer, listen, tls, database, keys, token_lifetime, signing_algorithm, ops, seed
+		{"all at once", "tls:\n  certificate: server.pem", "wat: 1\ntls:\n  min_version: x", `FILE:3:1: unknown setting "wat"; known here: version, issuer, listen, tls, database, keys, token_lifetime, signing_algorithm, audit, admin, ops, seed
 FILE:4:1: tls.certificate: required
 FILE:5:16: tls.min_version: "x" is not one of 1.3, 1.2`},
 	} {

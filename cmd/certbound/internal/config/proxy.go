@@ -2,9 +2,11 @@ package config
 
 import (
 	"strings"
+	"time"
 
 	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/resource/proxy"
+	"github.com/certbound/certbound/resource/revokefeed"
 )
 
 // Proxy is the configuration of `certbound proxy`, the resource-server proxy.
@@ -34,6 +36,9 @@ type Proxy struct {
 	// UpstreamCA is a PEM file with the roots that sign the certificates of https
 	// upstreams. Required when a route has an https upstream.
 	UpstreamCA Path `yaml:"upstream_ca" env:"UPSTREAM_CA_FILE"`
+	// Revocations follows the authorization server's revocation feed. Without it a
+	// revoked token is accepted until it expires.
+	Revocations Revocations `yaml:"revocations" envPrefix:"REVOCATIONS_"`
 	// Routes are what is let through; everything else is 404. Required.
 	Routes []Route `yaml:"routes" env:"-"`
 	// Ops is the listener of /livez and /readyz. Default: none.
@@ -41,6 +46,24 @@ type Proxy struct {
 
 	Source *Source `yaml:"-" env:"-"` // where the settings were read
 }
+
+// Revocations configures how the proxy learns what has been revoked: as a client of
+// the authorization server that an API names as its resource server. All of
+// client_id, certificate and key, or none.
+type Revocations struct {
+	// ClientID the authorization server knows this proxy by.
+	ClientID string `yaml:"client_id" env:"CLIENT_ID"`
+	// Certificate is a PEM file: that client's certificate, then its intermediates.
+	Certificate Path `yaml:"certificate" env:"CERTIFICATE_FILE"`
+	// Key is a PEM file with the private key of the certificate.
+	Key Path `yaml:"key" env:"KEY_FILE"`
+	// MaxStaleness is how long the proxy serves without a good answer; then every
+	// request is 503 until there is one. Default 30s, 1s to 1h.
+	MaxStaleness Duration `yaml:"max_staleness" env:"MAX_STALENESS"`
+}
+
+// Followed reports whether the feed is to be followed.
+func (r *Revocations) Followed() bool { return r.ClientID != "" || r.Certificate != "" || r.Key != "" }
 
 // Route lets some requests through to an upstream.
 type Route struct {
@@ -68,6 +91,7 @@ func defaultProxy() *Proxy {
 		Leeway:       Duration(DefaultLeeway),
 		MaxBodyBytes: DefaultMaxBodyBytes,
 		TLS:          TLS{MinVersion: "1.3"},
+		Revocations:  Revocations{MaxStaleness: Duration(revokefeed.DefaultMaxStaleness)},
 	}
 }
 
@@ -81,6 +105,12 @@ func (p *Proxy) validate(c *checker) {
 	c.within("leeway", p.Leeway, 0, resource.MaxLeeway)
 	if p.MaxBodyBytes < 1 {
 		c.problem("max_body_bytes", "%d is not a size: write a number of bytes, 1 or more", p.MaxBodyBytes)
+	}
+	if p.Revocations.Followed() {
+		c.required("revocations.client_id", p.Revocations.ClientID)
+		c.required("revocations.certificate", string(p.Revocations.Certificate))
+		c.required("revocations.key", string(p.Revocations.Key))
+		c.within("revocations.max_staleness", p.Revocations.MaxStaleness, time.Second, time.Hour)
 	}
 	c.opsAddress(p.Ops.Listen)
 	if len(p.Routes) == 0 {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"time"
 
 	"github.com/certbound/certbound/authz/oauth"
@@ -27,6 +28,10 @@ type Serve struct {
 	TokenLifetime Duration `yaml:"token_lifetime" env:"TOKEN_LIFETIME"`
 	// SigningAlgorithm of access tokens: ES256 (default) or RS256.
 	SigningAlgorithm string `yaml:"signing_algorithm" env:"SIGNING_ALGORITHM"`
+	// Audit says how the record of what was decided is kept.
+	Audit Audit `yaml:"audit" envPrefix:"AUDIT_"`
+	// Admin is the listener of the admin API. Default: none.
+	Admin Admin `yaml:"admin" envPrefix:"ADMIN_"`
 	// Ops is the listener of /livez and /readyz. Default: none.
 	Ops Ops `yaml:"ops" envPrefix:"OPS_"`
 	// Seed is a file (JSON or YAML) of partners, trust bundles, APIs and clients.
@@ -72,6 +77,26 @@ type KEK struct {
 	File Path `yaml:"file" env:"FILE"`
 }
 
+// Audit configures the record of decisions.
+type Audit struct {
+	// Durability is "strict" (default: no token leaves before its record is on
+	// disk) or "async" (records are written behind; a crash loses the last ones).
+	Durability string `yaml:"durability" env:"DURABILITY"`
+	// Instance names this process's chain of events; no two that run at the same
+	// time share a name. Default: the host's name.
+	Instance string `yaml:"instance" env:"INSTANCE"`
+	// RefusalsPerSecond bounds the refusals that are stored, 1 to 10000; more are
+	// logged and counted only. Default 200.
+	RefusalsPerSecond int `yaml:"refusals_per_second" env:"REFUSALS_PER_SECOND"`
+}
+
+// Admin configures the listener of the admin API. It has the certificate and the
+// TLS version of the public one.
+type Admin struct {
+	// Listen is host:port. Default: no admin API.
+	Listen string `yaml:"listen" env:"LISTEN"`
+}
+
 // Ops configures the listener for probes. It is plain HTTP: keep it where only
 // your own systems reach it.
 type Ops struct {
@@ -91,8 +116,18 @@ func defaultServe() *Serve {
 		Listen:           "127.0.0.1:8443",
 		TokenLifetime:    Duration(DefaultTokenLifetime),
 		SigningAlgorithm: "ES256",
+		Audit:            Audit{Durability: "strict", Instance: hostname(), RefusalsPerSecond: 200},
 		TLS:              TLS{MinVersion: "1.3"},
 	}
+}
+
+// hostname is the default instance name. A host without a name has one here.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "certbound"
+	}
+	return name
 }
 
 func (s *Serve) validate(c *checker) {
@@ -104,6 +139,14 @@ func (s *Serve) validate(c *checker) {
 	s.Keys.validate(c)
 	c.within("token_lifetime", s.TokenLifetime, time.Second, oauth.MaxTokenLifetime)
 	c.oneOf("signing_algorithm", s.SigningAlgorithm, "ES256", "RS256")
+	c.oneOf("audit.durability", s.Audit.Durability, "strict", "async")
+	c.required("audit.instance", s.Audit.Instance)
+	if s.Audit.RefusalsPerSecond < 1 || s.Audit.RefusalsPerSecond > 10_000 {
+		c.problem("audit.refusals_per_second", "%d is not from 1 to 10000", s.Audit.RefusalsPerSecond)
+	}
+	if s.Admin.Listen != "" {
+		c.address("admin.listen", s.Admin.Listen)
+	}
 	c.opsAddress(s.Ops.Listen)
 }
 

@@ -28,7 +28,7 @@ func Run(ctx context.Context, w io.Writer, info *dev.Info) (bool, error) {
 	return err == nil && good == len(steps), err
 }
 
-// story is steps 1 to 5 of design §4.
+// story is the six steps of design §4.
 func (s *stage) story() []step {
 	return []step{
 		{
@@ -50,6 +50,10 @@ func (s *stage) story() []step {
 		{
 			"acme-billing calls for what its scope does not cover",
 			outcome{status: http.StatusForbidden, reason: "scope_insufficient"}, s.call(http.MethodPost, s.acme),
+		},
+		{
+			"its certificate is revoked; the open connection is refused",
+			outcome{status: http.StatusUnauthorized, reason: "certificate_revoked"}, s.revoke,
 		},
 	}
 }

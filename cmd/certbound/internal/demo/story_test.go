@@ -26,7 +26,7 @@ import (
 func up(t *testing.T) *dev.Info {
 	t.Helper()
 	server, err := dev.New(t.Context(), dev.Options{
-		Dir: t.TempDir(), AuthzAddr: ":0", ProxyAddr: ":0", OpsAddr: ":0", Logger: slog.New(slog.DiscardHandler),
+		Dir: t.TempDir(), AuthzAddr: ":0", ProxyAddr: ":0", AdminAddr: ":0", OpsAddr: ":0", Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestRunSeesABearerProxy(t *testing.T) {
 	if err != nil || good {
 		t.Errorf("Run = %v, %v", good, err)
 	}
-	if !strings.HasSuffix(b.String(), "\n2 of 5 as they should be\n") || strings.Count(b.String(), "FAIL") != 3 {
+	if !strings.HasSuffix(b.String(), "\n2 of 6 as they should be\n") || strings.Count(b.String(), "FAIL") != 4 {
 		t.Errorf("got\n%s", b.String())
 	}
 }

@@ -33,6 +33,7 @@ var partners = []struct{ id, name string }{
 	{"acme", "Acme Ltd"},
 	{"globex", "Globex Corporation"},
 	{"mallory", "Mallory & Sons"},
+	{"operators", "Who runs certbound"},
 	{"accounts-team", "The team that runs the accounts API"},
 }
 
@@ -60,6 +61,9 @@ var resourceServer = clientSpec{
 	id: "accounts-api", partner: "accounts-team", name: "Accounts API", bundle: partnersBundle,
 	match: "san_dns", value: "accounts-api.certbound.test",
 }
+
+// administrator is who may use the admin API of a dev.
+var administrator = clientSpec{id: "admin", partner: "operators", name: "Administrator"}
 
 // profile is what the client's certificate says.
 func (s *clientSpec) profile() (ca.ClientProfile, error) {

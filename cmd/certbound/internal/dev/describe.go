@@ -3,7 +3,9 @@ package dev
 import (
 	"os"
 
+	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
+	"github.com/certbound/certbound/resource/revokefeed"
 )
 
 // describe fills in dev.json.
@@ -15,6 +17,8 @@ func (s *Server) describe(l *listeners) {
 	}
 	s.Info = Info{
 		Issuer: issuer, TokenEndpoint: issuer + "/oauth2/token", JWKSURI: issuer + "/.well-known/jwks.json",
+		Introspection: issuer + "/oauth2/introspect", Revocation: issuer + "/oauth2/revoke",
+		Admin: origin(l.admin), AdminAudience: admin.Audience(issuer), AdminClient: credentials(administrator.id),
 		Proxy: proxy, Ops: "http://" + l.ops.Addr().String(), Audience: proxy,
 		Upstream: Upstream{URL: upstreamURL, Hits: upstreamURL + "/hits"},
 		CA:       "pki/ca.pem",
@@ -52,12 +56,17 @@ func (s *Server) configs(l *listeners) (*config.Serve, *config.Proxy) {
 		Database:      config.Database{Path: config.Path(s.file("certbound.db"))},
 		Keys:          config.Keys{Active: "dev", KEKs: []config.KEK{{ID: "dev", File: config.Path(s.file("kek"))}}},
 		TokenLifetime: config.Duration(lifetime), SigningAlgorithm: signingAlgorithm(s.options.SigningKey),
-		Seed: config.Path(s.options.Seed),
+		Seed:  config.Path(s.options.Seed),
+		Audit: config.Audit{Durability: "strict", Instance: "dev", RefusalsPerSecond: 200},
 	}
 	proxy := &config.Proxy{
 		Version: 1, Listen: l.proxy.Addr().String(), TLS: tls, Issuer: s.Info.Issuer,
 		IssuerCA: config.Path(s.file(s.Info.CA)), Audience: s.Info.Audience, Leeway: config.Duration(s.options.Leeway),
 		MaxBodyBytes: config.DefaultMaxBodyBytes,
+		Revocations: config.Revocations{
+			ClientID: s.Info.RSClient.ClientID, MaxStaleness: config.Duration(revokefeed.DefaultMaxStaleness),
+			Certificate: config.Path(s.file(s.Info.RSClient.Cert)), Key: config.Path(s.file(s.Info.RSClient.Key)),
+		},
 	}
 	for _, r := range s.Info.Routes {
 		proxy.Routes = append(proxy.Routes, config.Route{

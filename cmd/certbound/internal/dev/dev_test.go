@@ -27,7 +27,7 @@ import (
 
 func options(dir string) dev.Options {
 	return dev.Options{
-		Dir: dir, AuthzAddr: ":0", ProxyAddr: ":0", OpsAddr: ":0", Leeway: config.DefaultLeeway,
+		Dir: dir, AuthzAddr: ":0", ProxyAddr: ":0", AdminAddr: ":0", OpsAddr: ":0", Leeway: config.DefaultLeeway,
 		Logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -107,7 +107,8 @@ func TestInfoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, member := range []string{
-		"issuer", "token_endpoint", "jwks_uri", "proxy", "ops", "audience", "upstream", "ca",
+		"issuer", "token_endpoint", "introspection_endpoint", "revocation_endpoint", "jwks_uri", "proxy", "admin", "admin_audience",
+		"admin_client", "ops", "audience", "upstream", "ca",
 		"trust_bundles", "rs_client", "clients", "routes", "pid",
 	} {
 		if got[member] == nil {
@@ -121,7 +122,7 @@ func TestInfoFile(t *testing.T) {
 	if info.PID != os.Getpid() || info.Audience != info.Proxy || info.TokenEndpoint != info.Issuer+"/oauth2/token" {
 		t.Errorf("info = %+v", info)
 	}
-	files := []string{info.CA, info.RSClient.Cert, info.RSClient.Key}
+	files := []string{info.CA, info.RSClient.Cert, info.RSClient.Key, info.AdminClient.Cert, info.AdminClient.Key}
 	for _, bundle := range info.TrustBundles {
 		files = append(files, bundle.CA, bundle.CAKey)
 	}

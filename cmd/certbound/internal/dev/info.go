@@ -17,13 +17,18 @@ const infoName = "dev.json"
 type Info struct {
 	Issuer        string      `json:"issuer"`
 	TokenEndpoint string      `json:"token_endpoint"`
+	Introspection string      `json:"introspection_endpoint"`
+	Revocation    string      `json:"revocation_endpoint"`
 	JWKSURI       string      `json:"jwks_uri"`
 	Proxy         string      `json:"proxy"`
+	Admin         string      `json:"admin"`
+	AdminAudience string      `json:"admin_audience"`
 	Ops           string      `json:"ops"`
 	Audience      string      `json:"audience"`
 	Upstream      Upstream    `json:"upstream"`
 	CA            string      `json:"ca"` // signs the servers' certificates only
 	TrustBundles  []Bundle    `json:"trust_bundles"`
+	AdminClient   Credentials `json:"admin_client"`
 	RSClient      Credentials `json:"rs_client"`
 	Clients       []Client    `json:"clients"`
 	Routes        []Route     `json:"routes"`

@@ -11,7 +11,7 @@ import (
 
 // listeners are opened before anything else is made, because the issuer and the
 // audience carry their ports.
-type listeners struct{ authz, proxy, ops, upstream net.Listener }
+type listeners struct{ authz, proxy, admin, ops, upstream net.Listener }
 
 func (s *Server) listen(ctx context.Context) (*listeners, error) {
 	var l listeners
@@ -21,6 +21,7 @@ func (s *Server) listen(ctx context.Context) (*listeners, error) {
 	}{
 		{"--authz-addr", s.options.AuthzAddr, &l.authz},
 		{"--proxy-addr", s.options.ProxyAddr, &l.proxy},
+		{"--admin-addr", s.options.AdminAddr, &l.admin},
 		{"--ops-addr", s.options.OpsAddr, &l.ops},
 		{"", "127.0.0.1:0", &l.upstream},
 	} {

@@ -20,6 +20,7 @@ type Options struct {
 	Dir           string
 	AuthzAddr     string
 	ProxyAddr     string
+	AdminAddr     string
 	OpsAddr       string
 	TokenLifetime time.Duration // 0 means the server's default
 	Leeway        time.Duration

@@ -34,7 +34,7 @@ func makePKI(p pki) (*material, error) {
 			return nil, err
 		}
 	}
-	for _, s := range allSpecs() {
+	for _, s := range append(allSpecs(), administrator) {
 		profile, err := s.profile()
 		if err != nil {
 			return nil, fmt.Errorf("dev: client %s: %w", s.id, err)

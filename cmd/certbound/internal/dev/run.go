@@ -56,7 +56,31 @@ func (s *Server) probe(ctx context.Context) error {
 			return err
 		}
 	}
-	return handshakes(ctx, s.Info.Proxy, roots)
+	if err := handshakes(ctx, s.Info.Proxy, roots); err != nil {
+		return err
+	}
+	if err := handshakes(ctx, s.Info.Admin, roots); err != nil {
+		return err
+	}
+	return s.heard(ctx)
+}
+
+// heard waits until the proxy has heard the revocation feed: before, it refuses
+// everybody.
+func (s *Server) heard(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := s.front.Ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("dev: the proxy has not heard the revocation feed: %w", err)
+		}
+	}
 }
 
 // handshakes asks the proxy for no more than TLS: any request would be decided

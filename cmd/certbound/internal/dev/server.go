@@ -20,6 +20,7 @@ type Server struct {
 	Info Info
 
 	options  Options
+	front    *process.Proxy
 	group    process.Group
 	cleanups []func() error // run in reverse
 }
@@ -94,6 +95,10 @@ func (s *Server) assemble(ctx context.Context, made *material, l *listeners) err
 	options := process.Options{
 		Logger: s.options.Logger, Clock: s.options.Clock, SigningKey: s.options.SigningKey, Registration: records,
 	}
+	options.Administrator = &process.Administrator{
+		ClientID: administrator.id, PartnerID: administrator.partner,
+		Certificate: made.certs[administrator.id], Recover: true,
+	}
 	authz, err := process.NewAuthz(ctx, serve, options)
 	if err != nil {
 		return fmt.Errorf("dev: %w", err)
@@ -106,8 +111,11 @@ func (s *Server) assemble(ctx context.Context, made *material, l *listeners) err
 	checks := append(authz.Checks, ops.Check{Name: "process", Probe: s.group.Ready})
 	// Stopped in this order: a call under way may still need the keys of the
 	// authorization server, and the API behind the proxy to the end.
+	s.front = front
+	s.cleanups = append(s.cleanups, func() error { front.Close(); return nil })
 	s.group.Add("proxy", l.proxy, front.Server)
 	s.group.Add("authz", l.authz, authz.Server)
+	s.group.Add("admin", l.admin, authz.Admin)
 	s.group.Add("ops", l.ops, process.PlainServer(ops.Handler(checks...), s.options.Logger))
 	s.group.Add("upstream", l.upstream, process.PlainServer(&upstream{}, s.options.Logger))
 	return nil

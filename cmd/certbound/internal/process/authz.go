@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,10 +13,12 @@ import (
 
 	"github.com/certbound/certbound/authz"
 	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
 	"github.com/certbound/certbound/cmd/certbound/internal/ops"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/servertls"
+	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 	"github.com/certbound/certbound/storage/sqlite"
 )
@@ -28,6 +31,8 @@ type Options struct {
 	// SigningKey, when set, becomes the active key of a database that has none.
 	// Whoever holds it can forge: for `dev` only.
 	SigningKey *jose.JSONWebKey
+	// Administrator, when set, is to be let in to the admin API.
+	Administrator *Administrator
 	// Registration, when set, is applied to the store before the seed file.
 	Registration *admin.Registration
 }
@@ -39,11 +44,23 @@ func (o *Options) clock() func() time.Time {
 	return o.Clock
 }
 
+// Administrator is a client of the admin API that authenticates by exactly one
+// certificate.
+type Administrator struct {
+	ClientID, PartnerID string
+	Certificate         *x509.Certificate
+	// Recover lets the administrator in although there was a first one before, when
+	// the certificate is new: for `dev`, which makes certificates anew.
+	Recover bool
+}
+
 // Authz is an authorization server that is ready to be served.
 type Authz struct {
 	Server *http.Server
+	Admin  *http.Server // for a listener of its own
 	Checks []ops.Check
 	store  storage.Store
+	stop   func() // ends the work behind the requests, and waits for it
 }
 
 // inputs is what the configuration names, opened and checked.
@@ -99,6 +116,12 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 	if err != nil {
 		return place(c.Source, "keys", "keys: ", err)
 	}
+	feedRing, err := keys.Open(ctx, keys.Config{
+		Store: authz.KeyStore(a.store), Sealer: in.sealer, Clock: o.clock(), Purpose: authz.FeedPurpose,
+	})
+	if err != nil {
+		return place(c.Source, "keys", "keys: ", err)
+	}
 	if o.Registration != nil {
 		if err := o.Registration.Apply(ctx, a.store, o.clock()()); err != nil {
 			return err
@@ -108,19 +131,79 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 		return placeSeed(c, err)
 	}
 	server, err := authz.New(ctx, authz.Config{
-		Issuer: c.Issuer, Store: a.store, Keys: ring,
+		Issuer: c.Issuer, Store: a.store, Keys: ring, FeedKeys: feedRing,
 		TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(),
+		Audit: authz.Audit{
+			Instance: c.Audit.Instance, Durability: audit.Durability(c.Audit.Durability),
+			RefusalsPerSecond: float64(c.Audit.RefusalsPerSecond),
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("starting the authorization server: %w", err)
 	}
+	a.run(server)
 	a.Server = servertls.HTTPServer(server.Public(), in.listener.TLSConfig(), o.Logger)
+	a.Server.RegisterOnShutdown(server.Drain)
+	a.Admin = servertls.HTTPServer(server.Admin(), in.listener.TLSConfig(), o.Logger)
+	if err := a.administrator(ctx, c, o, server); err != nil {
+		a.stop()
+		return fmt.Errorf("starting the authorization server: %w", err)
+	}
 	a.Checks = []ops.Check{{Name: "database", Probe: server.Ready}}
 	return nil
 }
 
-// Close releases the database. Call it after the listeners are drained.
-func (a *Authz) Close() error { return a.store.Close() }
+// administrator lets the configured administrator in, and keeps the admin API's
+// audience at the issuer's present name.
+func (a *Authz) administrator(ctx context.Context, c *config.Serve, o Options, server *authz.Server) error {
+	now := o.clock()()
+	if err := admin.FollowIssuer(ctx, a.store, c.Issuer, now); err != nil {
+		return err
+	}
+	if o.Administrator == nil {
+		return nil
+	}
+	client, err := admin.SelfSigned(o.Administrator.ClientID, o.Administrator.PartnerID, o.Administrator.Certificate)
+	if err != nil {
+		return err
+	}
+	who := admin.Administrator{Issuer: c.Issuer, Client: client}
+	err = admin.Bootstrap(ctx, a.store, server.Audit(), now, who)
+	if !errors.Is(err, admin.ErrBootstrapped) || !o.Administrator.Recover {
+		return err
+	}
+	known, err := a.store.ClientCertificates(ctx, client.ClientID)
+	if err != nil {
+		return err
+	}
+	for _, certificate := range known {
+		if certificate.Thumbprint == thumbprint.Of(o.Administrator.Certificate) {
+			return nil
+		}
+	}
+	return admin.Recover(ctx, a.store, server.Audit(), now, who, "dev")
+}
+
+// run starts the work behind the requests.
+func (a *Authz) run(server *authz.Server) {
+	ctx, stop := context.WithCancel(context.Background()) // ended by Close, after the listeners
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		server.Run(ctx)
+	}()
+	a.stop = func() {
+		stop()
+		<-done
+	}
+}
+
+// Close stores what is still to be recorded and releases the database. Call it
+// after the listeners are drained.
+func (a *Authz) Close() error {
+	a.stop()
+	return a.store.Close()
+}
 
 // newTLS loads a listener's certificate; what is wrong with it is placed at the
 // tls settings.

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/cli"
+	"github.com/certbound/certbound/cmd/certbound/internal/config"
+	"github.com/certbound/certbound/cmd/certbound/internal/process"
+)
+
+// errAuditBroken ends a verification that found something.
+var errAuditBroken = errors.New("audit verify: the audit trail does not hold")
+
+func (m *Main) auditVerifyCommand() *cobra.Command {
+	var file, checkpoint string
+	cmd := &cobra.Command{
+		Use:   "verify --config FILE [--checkpoint FILE]",
+		Short: "Follow the hash chains of the audit trail",
+		Long: `verify follows every chain of the database that a serve configuration names, and
+exits with 3 when an event was deleted, changed, moved or inserted. It may run
+beside the server. Without a checkpoint that was kept elsewhere, a tail that was
+cut with its head cannot be seen: the trail is then called consistent, not complete.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return m.withAuditTrail(cmd.Context(), file, func(trail *process.AuditTrail) error {
+				return m.auditVerify(cmd.Context(), trail, checkpoint)
+			})
+		},
+	}
+	configFlag(cmd, &file)
+	cmd.Flags().StringVar(&checkpoint, "checkpoint", "", "file with a checkpoint that was kept")
+	return cmd
+}
+
+func (m *Main) auditCheckpointCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "checkpoint --config FILE",
+		Short: "Print a signed statement of where every chain is, to be kept elsewhere",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return m.withAuditTrail(cmd.Context(), file, func(trail *process.AuditTrail) error {
+				checkpoint, err := trail.Checkpoint(cmd.Context())
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(m.Stdout, checkpoint)
+				return err
+			})
+		},
+	}
+	configFlag(cmd, &file)
+	return cmd
+}
+
+// withAuditTrail opens the trail that a serve configuration names.
+func (m *Main) withAuditTrail(ctx context.Context, file string, fn func(*process.AuditTrail) error) (err error) {
+	c, _, err := config.LoadServe(file, m.Environ)
+	if err != nil {
+		return err
+	}
+	trail, err := process.OpenAuditTrail(ctx, c, process.Options{Logger: m.logger()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, trail.Close()) }()
+	return fn(trail)
+}
+
+func (m *Main) auditVerify(ctx context.Context, trail *process.AuditTrail, checkpoint string) error {
+	text, verdict := "", "consistent; without a checkpoint kept elsewhere nobody can say complete"
+	if checkpoint != "" {
+		data, err := os.ReadFile(checkpoint)
+		if err != nil {
+			return fmt.Errorf("audit verify: %w", err)
+		}
+		text, verdict = string(data), "consistent, and complete up to the checkpoint"
+	}
+	report, err := trail.Verify(ctx, text)
+	if err != nil {
+		return err
+	}
+	for _, fault := range report.Faults {
+		m.say("%s", fault)
+	}
+	if len(report.Faults) > 0 {
+		return cli.Exit(cli.Failed, errAuditBroken)
+	}
+	_, err = fmt.Fprintf(m.Stdout, "%d events in %d streams: %s\n", report.Events, report.Streams, verdict)
+	return err
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/cmd/certbound/internal/adminclient"
+	"github.com/certbound/certbound/cmd/certbound/internal/cli"
+	"github.com/certbound/certbound/keys/thumbprint"
+)
+
+func (m *Main) certCommand() *cobra.Command {
+	var f adminFlags
+	var reason string
+	revoke := &cobra.Command{
+		Use:   "revoke X5T --reason TEXT",
+		Short: "Revoke a certificate; it and the tokens bound to it are refused everywhere within a second",
+		Long: `revoke takes the certificate's thumbprint, base64url(SHA-256(DER)): the x5t_s256 of
+log lines and the x5t#S256 of tokens. The certificate need not be registered.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := thumbprint.Parse(args[0]); err != nil {
+				return err
+			}
+			return m.withAdmin(&f, func(c *adminclient.Client) error {
+				var done admin.Revocation
+				err := c.Post(cmd.Context(), "/admin/v1/certificates/"+args[0]+"/revoke", map[string]string{"reason": reason}, &done)
+				if err != nil {
+					return err
+				}
+				return m.printRevocation(&f, &done)
+			})
+		},
+	}
+	revoke.Flags().StringVar(&reason, "reason", "", "why, for the audit event")
+	must(revoke.MarkFlagRequired("reason"))
+	cmd := group(&cobra.Command{Use: "cert", Short: "Client certificates, through the admin API"}, revoke)
+	f.add(cmd)
+	return cmd
+}
+
+func (m *Main) printRevocation(f *adminFlags, done *admin.Revocation) error {
+	if f.output.Value == "json" {
+		return cli.JSON(m.Stdout, done)
+	}
+	of := ""
+	if done.ClientID != "" {
+		of = " of " + done.ClientID
+	}
+	_, err := fmt.Fprintf(m.Stdout, "%s%s revoked since %s: %s\n", done.Thumbprint, of, done.RevokedAt.Format("2006-01-02T15:04:05Z"), done.Reason)
+	return err
+}

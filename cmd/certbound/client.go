@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/cmd/certbound/internal/adminclient"
+	"github.com/certbound/certbound/cmd/certbound/internal/cli"
+)
+
+func (m *Main) clientCommand() *cobra.Command {
+	var f adminFlags
+	cmd := group(&cobra.Command{Use: "client", Short: "Clients, through the admin API"},
+		m.clientSwitch(&f, "disable", "Disable a client; its tokens die everywhere within a second"),
+		m.clientSwitch(&f, "enable", "Enable a client again; it has to get new tokens"),
+		&cobra.Command{
+			Use: "show ID", Short: "Show one client", Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return m.withAdmin(&f, func(c *adminclient.Client) error {
+					var view admin.ClientView
+					if _, err := c.Get(cmd.Context(), clientPath(args[0]), &view); err != nil {
+						return err
+					}
+					return m.printClient(&f, &view)
+				})
+			},
+		},
+		&cobra.Command{
+			Use: "list", Short: "List all clients", Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return m.withAdmin(&f, func(c *adminclient.Client) error { return m.listClients(cmd.Context(), &f, c) })
+			},
+		},
+	)
+	f.add(cmd)
+	return cmd
+}
+
+func clientPath(id string) string { return "/admin/v1/clients/" + url.PathEscape(id) }
+
+func (m *Main) clientSwitch(f *adminFlags, verb, short string) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use: verb + " ID", Short: short, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return m.withAdmin(f, func(c *adminclient.Client) error {
+				var view admin.ClientView
+				body := map[string]string{"reason": reason}
+				if err := c.Post(cmd.Context(), clientPath(args[0])+"/"+verb, body, &view); err != nil {
+					return err
+				}
+				return m.printClient(f, &view)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit event")
+	return cmd
+}
+
+func (m *Main) listClients(ctx context.Context, f *adminFlags, c *adminclient.Client) error {
+	var all []*admin.ClientView
+	for path := "/admin/v1/clients?limit=500"; path != ""; {
+		var page struct {
+			Clients []*admin.ClientView `json:"clients"`
+		}
+		next, err := c.Get(ctx, path, &page)
+		if err != nil {
+			return err
+		}
+		all, path = append(all, page.Clients...), next
+	}
+	if f.output.Value == "json" {
+		return cli.JSON(m.Stdout, all)
+	}
+	w := tabwriter.NewWriter(m.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CLIENT\tPARTNER\tSTATE\tMETHOD\tSCOPE")
+	for _, v := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ClientID, v.PartnerID, clientState(v), v.AuthMethod, v.Scope)
+	}
+	return w.Flush()
+}
+
+func clientState(v *admin.ClientView) string {
+	switch {
+	case v.Disabled:
+		return "disabled"
+	case v.PartnerDisabled:
+		return "partner disabled"
+	}
+	return "enabled"
+}
+
+func (m *Main) printClient(f *adminFlags, v *admin.ClientView) error {
+	if f.output.Value == "json" {
+		return cli.JSON(m.Stdout, v)
+	}
+	w := tabwriter.NewWriter(m.Stdout, 0, 0, 2, ' ', 0)
+	for _, row := range [][2]string{
+		{"client", v.ClientID}, {"partner", v.PartnerID}, {"name", v.ClientName}, {"state", clientState(v)},
+		{"method", string(v.AuthMethod)}, {"trust bundle", v.TrustBundle},
+		{"subject DN", v.SubjectDN}, {"SAN DNS", v.SANDNS}, {"SAN URI", v.SANURI}, {"SAN IP", v.SANIP}, {"SAN email", v.SANEmail},
+		{"scope", v.Scope}, {"generation", fmt.Sprint(v.Generation)},
+	} {
+		if row[1] != "" {
+			fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
+		}
+	}
+	for _, c := range v.Certificates {
+		fmt.Fprintf(w, "certificate\t%s until %s\n", c.Thumbprint, c.NotAfter.Format("2006-01-02"))
+	}
+	return w.Flush()
+}
