@@ -77,6 +77,8 @@ var importRules = []importRule{
 		"embedded SQL and its runner; it knows no record"},
 	{[]string{"conformance/..."}, []string{"conformance/...", "keys/keystest"}, nil,
 		"conformance is black-box: the binary and test certificates, no server package"},
+	{[]string{"docs"}, nil, nil,
+		"pages that the program shows; they know nothing"},
 	{[]string{"cmd/..."}, []string{"..."}, nil,
 		"commands join the parts"},
 	{[]string{"examples/..."}, []string{"resource", "resource/...", "authz/tokenclient"}, []string{"keys/keystest"},

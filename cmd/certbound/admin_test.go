@@ -81,7 +81,7 @@ func administer(t *testing.T, env []string, args ...string) (code int, stdout, s
 	var out, messages bytes.Buffer
 	m := &Main{Environ: env, Stdout: &out, Stderr: &messages}
 	root := group(&cobra.Command{Use: "certbound", SilenceErrors: true, SilenceUsage: true},
-		m.clientCommand(), m.certCommand(), m.auditCommand(), m.adminCommand())
+		m.clientCommand(), m.certCommand(), m.auditCommand(), m.adminCommand(), m.explainCommand())
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(&messages)
@@ -153,6 +153,28 @@ func TestAuditVerbs(t *testing.T) {
 	api.answers["GET /admin/v1/audit-events?before=1"] = `{"events":[{"seq":9}]}`
 	if code, out, msg := administer(t, api.env, "audit", "export", "--kind", "token.issued"); code != 0 || out != "{\"seq\":2}\n{\"seq\":1}\n{\"seq\":9}\n" {
 		t.Errorf("%d %q %s", code, out, msg)
+	}
+}
+
+// TestExplainRequest tells what differed, what it means and what to do.
+func TestExplainRequest(t *testing.T) {
+	api := newAdminAPI(t)
+	event := `{"time":"2026-11-22T12:00:00Z","kind":"token.refused","reason":"subject_mismatch","client":"edge","request_id":"r1",
+		"detail":{"expected":"san_dns:edge.example","seen":"evil\u001b[2J","detail":"no san_dns entry of the certificate equals the registered value",
+		"certificate":{"subject":"CN=edge","serial":"0f"}}}`
+	api.answers["GET /admin/v1/audit-events?limit=10&request_id=r1"] = `{"events":[` + event + `]}`
+	code, out, msg := administer(t, api.env, "explain", "request", "r1")
+	for _, want := range []string{"subject_mismatch", "san_dns:edge.example", `"evil\x1b[2J"`, "no san_dns entry", "subject CN=edge, serial 0f", "it means", "to check"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in:\n%s", want, out)
+		}
+	}
+	if code != 0 || strings.Contains(out, "\x1b") {
+		t.Errorf("%d %q %s", code, out, msg)
+	}
+	api.answers["GET /admin/v1/audit-events?limit=10&request_id=r2"] = `{"events":[]}`
+	if code, _, msg := administer(t, api.env, "explain", "request", "r2"); code != 2 || !strings.Contains(msg, "proxy's log") {
+		t.Errorf("%d %q", code, msg)
 	}
 }
 

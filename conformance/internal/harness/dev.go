@@ -21,8 +21,11 @@ import (
 type Info struct {
 	Issuer        string `json:"issuer"`
 	TokenEndpoint string `json:"token_endpoint"`
+	Introspection string `json:"introspection_endpoint"`
+	Revocation    string `json:"revocation_endpoint"`
 	JWKSURI       string `json:"jwks_uri"`
 	Proxy         string `json:"proxy"`
+	Admin         string `json:"admin"`
 	Audience      string `json:"audience"`
 	Upstream      struct {
 		URL  string `json:"url"`
@@ -36,7 +39,9 @@ type Info struct {
 		Path   string   `json:"path"`
 		Scopes []string `json:"scopes"`
 	} `json:"routes"`
-	PID int `json:"pid"`
+	AdminClient ClientInfo `json:"admin_client"`
+	RSClient    ClientInfo `json:"rs_client"`
+	PID         int        `json:"pid"`
 }
 
 // BundleInfo is a trust bundle of dev.json.

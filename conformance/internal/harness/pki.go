@@ -15,11 +15,12 @@ import (
 // Client returns a client of dev.json.
 func (d *Dev) Client(t testing.TB, id string) ClientInfo {
 	t.Helper()
-	i := slices.IndexFunc(d.Clients, func(c ClientInfo) bool { return c.ClientID == id })
+	all := append(slices.Clone(d.Clients), d.AdminClient, d.RSClient)
+	i := slices.IndexFunc(all, func(c ClientInfo) bool { return c.ClientID == id })
 	if i < 0 {
 		t.Fatalf("dev.json has no client %q", id)
 	}
-	return d.Clients[i]
+	return all[i]
 }
 
 // Pair returns the certificate and key dev made for a client.
