@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -29,32 +31,32 @@ func crashRounds(t *testing.T) int {
 	return rounds
 }
 
-// TestKilledServerHasRecordedEveryToken kills the server with SIGKILL while it
-// issues tokens, again and again on one database. Every token a client has
-// received must have its audit event, the chain must hold, and the server must
-// start again by itself.
-func TestKilledServerHasRecordedEveryToken(t *testing.T) {
+// TestKilledServerKeepsItsPromises kills the server with SIGKILL while it issues
+// and revokes tokens, again and again on one database. Every token a client has
+// received must have its audit event, every revocation that was acknowledged must
+// hold, the chain must be whole, and the server must start again by itself.
+func TestKilledServerKeepsItsPromises(t *testing.T) {
 	dir := t.TempDir()
 	const seed = 7 // where in the load each kill comes; the same in every run
 	dice := rand.New(rand.NewPCG(seed, seed))
-	var received []string
+	var received, revoked []string
 	for range crashRounds(t) {
-		received = append(received, untilKilled(t, dir, 20+dice.IntN(100))...)
+		got, ended := untilKilled(t, dir, 20+dice.IntN(100))
+		received, revoked = append(received, got...), append(revoked, ended...)
 	}
 	d := harness.StartIn(t, dir)
 	if err := d.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	recorded := recordedTokens(t, filepath.Join(dir, "certbound.db"))
-	missing := 0
-	for _, id := range received {
-		if !recorded[id] {
-			missing++
-		}
-	}
-	t.Logf("%d tokens received, %d recorded", len(received), len(recorded))
-	if missing > 0 || len(received) == 0 {
+	file := filepath.Join(dir, "certbound.db")
+	recorded := column(t, file, "SELECT token_id FROM audit_events WHERE kind = 'token.issued'")
+	denied := column(t, file, "SELECT subject FROM feed_entries WHERE kind = 'token' AND action = 'deny'")
+	t.Logf("%d tokens received, %d recorded; %d revoked, %d denied", len(received), len(recorded), len(revoked), len(denied))
+	if missing := absent(received, recorded); missing > 0 || len(received) == 0 {
 		t.Errorf("%d of %d received tokens have no audit event", missing, len(received))
+	}
+	if missing := absent(revoked, denied); missing > 0 || len(revoked) == 0 {
+		t.Errorf("%d of %d acknowledged revocations are lost", missing, len(revoked))
 	}
 	result := harness.Run(t, "audit", "verify", "--config", auditConfig(t, dir))
 	if result.Code != 0 {
@@ -62,78 +64,112 @@ func TestKilledServerHasRecordedEveryToken(t *testing.T) {
 	}
 }
 
-// untilKilled has several clients get tokens, kills the server once so many have
-// come, and returns the jti of every token that arrived whole.
-func untilKilled(t *testing.T, dir string, tokens int) []string {
+// absent counts the ids that the database does not have.
+func absent(ids []string, stored map[string]bool) (missing int) {
+	for _, id := range ids {
+		if !stored[id] {
+			missing++
+		}
+	}
+	return missing
+}
+
+// load is what clients were told before the server was killed.
+type load struct {
+	mu                sync.Mutex
+	received, revoked []string // jti
+	enough            chan struct{}
+	wanted            int
+}
+
+func (l *load) note(list *[]string, id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	*list = append(*list, id)
+	if list == &l.received && len(l.received) == l.wanted {
+		close(l.enough)
+	}
+}
+
+// untilKilled has several clients get tokens and revoke some of them, kills the
+// server once so many have come, and returns what arrived whole.
+func untilKilled(t *testing.T, dir string, tokens int) (received, revoked []string) {
 	d := harness.StartIn(t, dir)
 	pair := d.Pair(t, "acme-billing")
-	request := d.TokenRequest(&pair, harness.TokenForm("acme-billing").Encode())
-	var mu sync.Mutex
-	var received []string
-	enough := make(chan struct{})
+	l := &load{enough: make(chan struct{}), wanted: tokens}
 	var clients sync.WaitGroup
 	for range 8 {
-		own := request
-		own.Client = d.HTTPClient(t, &pair, nil)
+		client := d.HTTPClient(t, &pair, nil)
 		clients.Go(func() {
-			for {
-				response, err := d.Try(t, own)
-				if err != nil {
-					return // killed
-				}
-				var answer struct {
-					AccessToken string `json:"access_token"`
-				}
-				if err := json.Unmarshal(response.Body, &answer); err != nil || answer.AccessToken == "" {
-					t.Errorf("%d %s", response.Status, response.Body)
-					return
-				}
-				mu.Lock()
-				received = append(received, answer.AccessToken)
-				if len(received) == tokens {
-					close(enough)
-				}
-				mu.Unlock()
+			for round := 0; l.step(t, d, client, round%3 == 0); round++ {
 			}
 		})
 	}
-	<-enough
+	<-l.enough
 	if err := d.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	clients.Wait()
-	for i, token := range received {
-		_, claims := issued(t, token)
-		received[i], _ = claims["jti"].(string)
-	}
-	return received
+	return l.received, l.revoked
 }
 
-// recordedTokens reads the jtis of the audit events from the database file.
-func recordedTokens(t *testing.T, file string) map[string]bool {
+// step gets one token and perhaps revokes it. It is false when the server is gone.
+func (l *load) step(t *testing.T, d *harness.Dev, client *http.Client, revoke bool) bool {
+	request := d.TokenRequest(nil, harness.TokenForm("acme-billing").Encode())
+	request.Client = client
+	response, err := d.Try(t, request)
+	if err != nil {
+		return false
+	}
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal(response.Body, &answer); err != nil || answer.AccessToken == "" {
+		t.Errorf("%d %s", response.Status, response.Body)
+		return false
+	}
+	_, claims := issued(t, answer.AccessToken)
+	id, _ := claims["jti"].(string)
+	l.note(&l.received, id)
+	if !revoke {
+		return true
+	}
+	request = d.TokenRequest(nil, url.Values{"client_id": {"acme-billing"}, "token": {answer.AccessToken}}.Encode())
+	request.URL, request.Client = d.Revocation, client
+	if response, err = d.Try(t, request); err != nil {
+		return false
+	}
+	if response.Status == http.StatusOK {
+		l.note(&l.revoked, id)
+	}
+	return true
+}
+
+// column reads one column of text from the database file.
+func column(t *testing.T, file, query string) map[string]bool {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), "SELECT token_id FROM audit_events WHERE kind = 'token.issued'")
+	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	recorded := map[string]bool{}
+	values := map[string]bool{}
 	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+		var value string
+		if err := rows.Scan(&value); err != nil {
 			t.Fatal(err)
 		}
-		recorded[id] = true
+		values[value] = true
 	}
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return recorded
+	return values
 }
 
 // auditConfig is a serve configuration for what dev has made in a directory.

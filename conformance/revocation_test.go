@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certbound/certbound/conformance/clause"
 	"github.com/certbound/certbound/conformance/internal/harness"
 	"github.com/certbound/certbound/keys/keystest"
 )
@@ -100,16 +101,23 @@ func introspected(t *testing.T, d *harness.Dev, token string) map[string]any {
 
 // TestRevokedTokenIsRefusedOnTheOpenConnection: RFC 7009, by whom and by whom not.
 func TestRevokedTokenIsRefusedOnTheOpenConnection(t *testing.T) {
+	clause.Covers(t, "RFC7009-2-1-a", "RFC7009-2-1-b", "RFC7009-2-2-a", "RFC7662-2-1-a", "RFC7662-2-2-a", "RFC7662-2-2-b", "RFC8705-3-2-a")
 	d := harness.Start(t)
 	c := newCaller(t, d, "acme-billing")
 	other := d.Pair(t, "mallory-app")
-	if active := introspected(t, d, c.token); active["active"] != true || active["client_id"] != "acme-billing" || active["cnf"] == nil {
+	if active := introspected(t, d, c.token); active["active"] != true || active["client_id"] != "acme-billing" || describe(active["cnf"]) != describe(map[string]any{"x5t#S256": thumbprintOf(c.pair)}) {
 		t.Errorf("introspection %v", active)
 	}
 	for name, pair := range map[string]*keystest.Pair{"no certificate": nil, "another client's certificate": &other} {
 		if response := form(t, d, d.Revocation, pair, url.Values{"client_id": {"acme-billing"}, "token": {c.token}}); response.Status != http.StatusUnauthorized {
 			t.Errorf("%s revokes: %s", name, response)
 		}
+	}
+	if response := form(t, d, d.Introspection, nil, url.Values{"client_id": {d.RSClient.ClientID}, "token": {c.token}}); response.Status != http.StatusUnauthorized {
+		t.Errorf("introspection without a certificate: %s", response)
+	}
+	if response := form(t, d, d.Introspection, &other, url.Values{"client_id": {"mallory-app"}, "token": {c.token}}); strings.TrimSpace(string(response.Body)) != `{"active":false}` {
+		t.Errorf("introspection by another client: %s", response)
 	}
 	if response := form(t, d, d.Revocation, &other, url.Values{"client_id": {"mallory-app"}, "token": {c.token}}); response.Status != http.StatusBadRequest || response.Refusal(t).Reason != "token_of_another_client" {
 		t.Errorf("another client revokes: %s", response)
