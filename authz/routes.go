@@ -45,7 +45,7 @@ func (c Config) refuse(reason decision.Reason, header http.Header) http.Handler 
 		for name, values := range header {
 			w.Header()[name] = values
 		}
-		d := oauth.NewDecision(r, c.Clock())
+		d := oauth.NewDecision(r, decision.TokenRequest, c.Clock())
 		oauth.Refused(w, r, c.Logger, d, oauth.Refuse(reason, ""), c.Clock())
 	})
 }

@@ -62,7 +62,7 @@ type finding struct {
 // ServeHTTP answers one introspection request, logs its decision and records it
 // when it is not the answer the caller hoped for.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d := oauth.NewDecision(r, e.Clock())
+	d := oauth.NewDecision(r, decision.IntrospectionRequest, e.Clock())
 	found, refusal := e.introspect(w, r, &d.Evidence)
 	if refusal != nil {
 		oauth.Refused(w, r, e.Logger, d, refusal, e.Clock())

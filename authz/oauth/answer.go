@@ -9,8 +9,8 @@ import (
 )
 
 // NewDecision begins the decision about a request to the authorization server.
-func NewDecision(r *http.Request, now time.Time) *decision.Decision {
-	d := decision.New(r, decision.TokenRequest, now)
+func NewDecision(r *http.Request, journey decision.Journey, now time.Time) *decision.Decision {
+	d := decision.New(r, journey, now)
 	return &d
 }
 

@@ -61,7 +61,7 @@ func New(c Config) (*Endpoint, error) {
 // a token that cannot be revoked because it is none of ours, or over, is that of
 // success: what the client wanted is so (RFC 7009 §2.2).
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d := oauth.NewDecision(r, e.Clock())
+	d := oauth.NewDecision(r, decision.RevocationRequest, e.Clock())
 	useless, refusal := e.revoke(w, r, d)
 	if refusal != nil {
 		oauth.Refused(w, r, e.Logger, d, refusal, e.Clock())

@@ -72,7 +72,7 @@ func NewFeed(c FeedConfig) (*Feed, error) {
 
 // ServeHTTP answers one question for the feed and logs its decision.
 func (f *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d := oauth.NewDecision(r, f.Clock())
+	d := oauth.NewDecision(r, decision.FeedRequest, f.Clock())
 	compact, refusal := f.follow(w, r, &d.Evidence)
 	if r.Context().Err() != nil {
 		return // the follower has hung up: nothing was decided, nobody is answered

@@ -80,7 +80,7 @@ type Response struct {
 
 // ServeHTTP answers one token request, records its decision and logs it.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d := oauth.NewDecision(r, e.Clock())
+	d := oauth.NewDecision(r, decision.TokenRequest, e.Clock())
 	response, refusal := e.issue(w, r, &d.Evidence)
 	if refusal != nil {
 		e.refuse(w, r, d, refusal)

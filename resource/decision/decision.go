@@ -12,10 +12,14 @@ import (
 // Journey names which of the two requests a decision is about.
 type Journey string
 
-// The journeys of the design.
+// The journeys: the two of the design, and what else the authorization server
+// answers clients and resource servers.
 const (
-	TokenRequest Journey = "token_request" // a client at the authorization server
-	APIRequest   Journey = "api_request"   // a call at the resource server
+	TokenRequest         Journey = "token_request"         // a client at the token endpoint, or at no endpoint
+	IntrospectionRequest Journey = "introspection_request" // RFC 7662
+	RevocationRequest    Journey = "revocation_request"    // RFC 7009
+	FeedRequest          Journey = "feed_request"          // a resource server at the revocation feed
+	APIRequest           Journey = "api_request"           // a call at the resource server
 )
 
 // Decision is what certbound decided about one request. Make one with [New], fill the evidence as checks go, and end it with [Decision.Allow]
