@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,13 +70,20 @@ func (u *rawUpstream) serve(conn net.Conn) {
 	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
 }
 
-// take returns what has arrived since the last call.
-func (u *rawUpstream) take() []string {
+// take returns what has arrived and holds the mark. A request that the proxy broke
+// off may be recorded only after its caller has been answered, so each is known
+// by a mark of its own.
+func (u *rawUpstream) take(mark string) (marked []string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	got := u.requests
-	u.requests = nil
-	return got
+	u.requests = slices.DeleteFunc(u.requests, func(request string) bool {
+		if strings.Contains(request, mark) {
+			marked = append(marked, request)
+			return true
+		}
+		return false
+	})
+	return marked
 }
 
 // exchange sends bytes over TLS and returns the first answer's status, 0 for
@@ -118,6 +126,7 @@ func TestOneUnambiguousRequestArrives(t *testing.T) {
 	config.ServerName = "localhost"
 	head := fmt.Sprintf("POST /accounts HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n", host, token)
 	const smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\nX-Certbound-Client: forged\r\n\r\n"
+	cases := 0
 	for name, raw := range map[string]string{
 		"plain":                         head + "Content-Length: 2\r\n\r\nhi",
 		"CL and TE":                     head + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled,
@@ -147,9 +156,10 @@ func TestOneUnambiguousRequestArrives(t *testing.T) {
 		"a second request, not ours":    head + "Content-Length: 0\r\n\r\n" + smuggled,
 	} {
 		t.Run(name, func(t *testing.T) {
-			upstream.take()
-			status := exchange(t, d, config, raw)
-			arrived := upstream.take()
+			cases++
+			mark := fmt.Sprintf("/accounts?case=%d ", cases)
+			status := exchange(t, d, config, strings.Replace(raw, "/accounts ", mark, 1))
+			arrived := upstream.take(mark)
 			if name == "plain" && (status != http.StatusOK || len(arrived) != 1) {
 				t.Fatalf("status %d, arrived %q", status, arrived)
 			}
@@ -160,6 +170,9 @@ func TestOneUnambiguousRequestArrives(t *testing.T) {
 				expectOneRequest(t, arrived[0])
 			}
 		})
+	}
+	for _, late := range upstream.take("") {
+		expectOneRequest(t, late)
 	}
 }
 
