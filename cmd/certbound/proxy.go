@@ -43,7 +43,11 @@ func (m *Main) proxy(ctx context.Context, file string) error {
 		// Nothing to check but that we are not stopping: without the issuer's keys the proxy still refuses
 		// what it must, and taking every proxy out of service because the
 		// authorization server is away would only make the outage larger.
-		probes := process.PlainServer(ops.Handler(ops.Check{Name: "process", Probe: group.Ready}), logger)
+		handler := ops.Handler(ops.Check{Name: "process", Probe: group.Ready})
+		if c.Ops.Profiles {
+			handler = ops.WithProfiles(handler)
+		}
+		probes := process.PlainServer(handler, logger)
 		if err := group.Listen(ctx, "ops", ops.Address(c.Ops.Listen), probes); err != nil {
 			return c.Source.Problem("ops.listen", err)
 		}

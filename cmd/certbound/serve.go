@@ -69,7 +69,11 @@ func (m *Main) serve(ctx context.Context, file, administrator string) (err error
 		}
 	}
 	if c.Ops.Listen != "" {
-		probes := process.PlainServer(ops.Handler(append(authz.Checks, ops.Check{Name: "process", Probe: group.Ready})...), logger)
+		handler := ops.Handler(append(authz.Checks, ops.Check{Name: "process", Probe: group.Ready})...)
+		if c.Ops.Profiles {
+			handler = ops.WithProfiles(handler)
+		}
+		probes := process.PlainServer(handler, logger)
 		if err := group.Listen(ctx, "ops", ops.Address(c.Ops.Listen), probes); err != nil {
 			return c.Source.Problem("ops.listen", err)
 		}

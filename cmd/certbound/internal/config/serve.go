@@ -102,6 +102,8 @@ type Admin struct {
 type Ops struct {
 	// Listen is host:port; without a host it is 127.0.0.1. Default: no listener.
 	Listen string `yaml:"listen" env:"LISTEN"`
+	// Profiles adds /debug/pprof. Default false.
+	Profiles bool `yaml:"profiles" env:"PROFILES"`
 }
 
 // Defaults of both processes. The bounds are those of the rooms that hold to them.
