@@ -100,7 +100,7 @@ func (w *world) start(ctx context.Context) {
 	}
 	w.server, err = authz.New(ctx, authz.Config{
 		Issuer: issuer, Store: w.store, Keys: w.ring, FeedKeys: feed, Clock: w.clock,
-		Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Audit: authz.Audit{Instance: "test"},
+		Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Audit: authz.Audit{Instance: "test"}, Observe: w.log.observe,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -116,6 +116,7 @@ func (w *world) start(ctx context.Context) {
 		<-ran
 	}
 	w.t.Cleanup(w.stopRun)
+	w.t.Cleanup(func() { w.log.expectObserved(w.t) })
 	w.http = httptest.NewUnstartedServer(w.server.Public())
 	w.http.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS13}
 	w.http.StartTLS()
@@ -243,11 +244,30 @@ func (w *world) token(pair *keystest.Pair, id string, more ...string) answer {
 type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
+
+	logged, observed int // decisions
+}
+
+// observe counts the decisions that an observer hears of.
+func (l *logBuffer) observe(*decision.Decision) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.observed++
+}
+
+// expectObserved wants each decision that was logged to have been observed once.
+func (l *logBuffer) expectObserved(t testing.TB) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.observed != l.logged {
+		t.Errorf("%d decisions were logged and %d observed", l.logged, l.observed)
+	}
 }
 
 func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.logged += bytes.Count(p, []byte(`"msg":"decision"`))
 	return l.b.Write(p)
 }
 

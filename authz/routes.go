@@ -36,7 +36,7 @@ func publicHandler(c Config, issuerPath string, e *endpoints) http.Handler {
 		router.Path(r.path).Handler(c.refuse(decision.MethodNotAllowed, http.Header{"Allow": {strings.Join(r.methods, ", ")}}))
 	}
 	router.NotFoundHandler = c.refuse(decision.RouteUnknown, nil)
-	return decision.Recover(router, decision.TokenRequest, c.Logger, c.Clock)
+	return decision.Recover(router, decision.TokenRequest, c.sink(), c.Clock)
 }
 
 // refuse answers every request with one reason.
@@ -46,6 +46,6 @@ func (c Config) refuse(reason decision.Reason, header http.Header) http.Handler 
 			w.Header()[name] = values
 		}
 		d := oauth.NewDecision(r, decision.TokenRequest, c.Clock())
-		oauth.Refused(w, r, c.Logger, d, oauth.Refuse(reason, ""), c.Clock())
+		oauth.Refused(w, r, c.sink(), d, oauth.Refuse(reason, ""), c.Clock())
 	})
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/trust"
 	"github.com/certbound/certbound/resource"
+	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -34,7 +35,13 @@ type Config struct {
 	Audit         Audit
 	Logger        *slog.Logger     // nil means slog.Default()
 	Clock         func() time.Time // nil means time.Now
+
+	// Observe hears each decision of every endpoint; see decision.Sink.
+	Observe func(*decision.Decision)
 }
+
+// sink is where decisions go.
+func (c Config) sink() decision.Sink { return decision.Sink{Logger: c.Logger, Observe: c.Observe} }
 
 // Audit says how the record is kept. Instance is required.
 type Audit struct {
@@ -143,17 +150,19 @@ func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, to
 	e.documents, errs[0] = metadata.New(c.Issuer, published{c.Keys, c.FeedKeys})
 	e.token, errs[1] = token.New(token.Config{
 		Issuer: c.Issuer, Authenticator: authenticator, APIs: c.Store, Signer: c.Keys, Audit: s.audit,
-		Lifetime: c.TokenLifetime, Clock: c.Clock, Logger: c.Logger,
+		Lifetime: c.TokenLifetime, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	e.introspection, errs[2] = introspect.New(introspect.Config{
-		Authenticator: authenticator, Tokens: tokens, Records: c.Store, Audit: s.audit, Clock: c.Clock, Logger: c.Logger,
+		Authenticator: authenticator, Tokens: tokens, Records: c.Store, Audit: s.audit,
+		Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	e.revocation, errs[3] = revoke.New(revoke.Config{
-		Authenticator: authenticator, Tokens: tokens, Store: c.Store, Audit: s.audit, Notifier: notifier, Clock: c.Clock, Logger: c.Logger,
+		Authenticator: authenticator, Tokens: tokens, Store: c.Store, Audit: s.audit, Notifier: notifier,
+		Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	e.feed, errs[4] = revoke.NewFeed(revoke.FeedConfig{
 		Issuer: c.Issuer, Authenticator: authenticator, Records: c.Store, Signer: c.FeedKeys, Audit: s.audit,
-		Notifier: notifier, Clock: c.Clock, Logger: c.Logger,
+		Notifier: notifier, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	return &e, errors.Join(errs[:]...)
 }
@@ -169,7 +178,7 @@ func (s *Server) adminHandler(c Config, authenticator *clientauth.Authenticator,
 	}
 	return admin.NewHandler(admin.Config{
 		Issuer: c.Issuer, Verifier: verifier, Authenticator: authenticator, Store: c.Store, Lister: c.Store,
-		Audit: s.audit, Notify: notifier.Notify, Clock: c.Clock, Logger: c.Logger,
+		Audit: s.audit, Notify: notifier.Notify, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 }
 

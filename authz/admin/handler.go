@@ -55,7 +55,7 @@ type Appender interface {
 	Append(ctx context.Context, tx storage.Tx, events ...audit.Event) error
 }
 
-// Config holds what the admin API needs. All but Notify is required.
+// Config holds what the admin API needs. All but Notify and Observe is required.
 type Config struct {
 	Issuer        string
 	Verifier      *resource.Verifier // of Issuer's tokens for Audience(Issuer)
@@ -66,7 +66,11 @@ type Config struct {
 	Notify        func() // called after each change, to wake those who wait for the feed
 	Clock         func() time.Time
 	Logger        *slog.Logger
+	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
 }
+
+// sink is where decisions go.
+func (c Config) sink() decision.Sink { return decision.Sink{Logger: c.Logger, Observe: c.Observe} }
 
 // Handler is the admin API.
 type Handler struct {
@@ -87,7 +91,7 @@ func NewHandler(c Config) (*Handler, error) {
 		c.Notify = func() {}
 	}
 	h := &Handler{Config: c}
-	h.next = decision.Recover(h.router(), Journey, c.Logger, c.Clock)
+	h.next = decision.Recover(h.router(), Journey, c.sink(), c.Clock)
 	return h, nil
 }
 
@@ -165,7 +169,7 @@ func (h *Handler) handle(route route) http.HandlerFunc {
 			h.Notify()
 		}
 		d.Allow(http.StatusOK, h.Clock())
-		d.Log(r.Context(), h.Logger)
+		h.sink().Put(r.Context(), d)
 		a.write(w, d.RequestID)
 	}
 }
@@ -196,7 +200,7 @@ func (h *Handler) refused(w http.ResponseWriter, r *http.Request, d *decision.De
 		d.Evidence.Detail = strings.TrimPrefix(d.Evidence.Detail+"; "+e.Field+" "+e.Detail, "; ")
 	}
 	d.Refuse(f.reason, f.public().Status, h.Clock())
-	d.Log(r.Context(), h.Logger)
+	h.sink().Put(r.Context(), d)
 	event := audit.FromDecision(audit.AdminRefused, d)
 	event.Actor = d.Evidence.ClientID
 	h.Audit.Refused(event)

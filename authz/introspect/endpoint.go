@@ -31,7 +31,7 @@ type Records interface {
 // Audit records refusals within bounds, and never blocks.
 type Audit interface{ Refused(e audit.Event) }
 
-// Config holds the endpoint's dependencies; all are required.
+// Config holds the endpoint's dependencies; all are required but Observe.
 type Config struct {
 	Authenticator *clientauth.Authenticator
 	Tokens        *issued.Verifier
@@ -39,7 +39,11 @@ type Config struct {
 	Audit         Audit
 	Clock         func() time.Time
 	Logger        *slog.Logger
+	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
 }
+
+// sink is where decisions go.
+func (c Config) sink() decision.Sink { return decision.Sink{Logger: c.Logger, Observe: c.Observe} }
 
 // Endpoint is the introspection endpoint.
 type Endpoint struct{ Config }
@@ -65,7 +69,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := oauth.NewDecision(r, decision.IntrospectionRequest, e.Clock())
 	found, refusal := e.introspect(w, r, &d.Evidence)
 	if refusal != nil {
-		oauth.Refused(w, r, e.Logger, d, refusal, e.Clock())
+		oauth.Refused(w, r, e.sink(), d, refusal, e.Clock())
 		e.Audit.Refused(audit.FromDecision(audit.IntrospectionRefused, d))
 		return
 	}
@@ -81,7 +85,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.Refuse(found.inactive.Reason, http.StatusOK, e.Clock())
 		e.Audit.Refused(audit.FromDecision(audit.IntrospectionRefused, d))
 	}
-	d.Log(r.Context(), e.Logger)
+	e.sink().Put(r.Context(), d)
 
 	h := w.Header()
 	h.Set("Content-Type", "application/json")

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -14,10 +13,10 @@ func NewDecision(r *http.Request, journey decision.Journey, now time.Time) *deci
 	return &d
 }
 
-// Refused ends d with e: it logs the decision, then answers.
-func Refused(w http.ResponseWriter, r *http.Request, logger *slog.Logger, d *decision.Decision, e *Error, now time.Time) {
+// Refused ends d with e: it puts the decision into sink, then answers.
+func Refused(w http.ResponseWriter, r *http.Request, sink decision.Sink, d *decision.Decision, e *Error, now time.Time) {
 	e.Record(&d.Evidence)
 	d.Refuse(e.Reason, e.Answer().Status, now)
-	d.Log(r.Context(), logger)
+	sink.Put(r.Context(), d)
 	WriteError(w, e, d.RequestID)
 }

@@ -35,7 +35,7 @@ type Audit interface {
 	Refused(e audit.Event)
 }
 
-// Config holds the revocation endpoint's dependencies; all are required.
+// Config holds the revocation endpoint's dependencies; all are required but Observe.
 type Config struct {
 	Authenticator *clientauth.Authenticator
 	Tokens        *issued.Verifier
@@ -44,7 +44,11 @@ type Config struct {
 	Notifier      *Notifier
 	Clock         func() time.Time
 	Logger        *slog.Logger
+	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
 }
+
+// sink is where decisions go.
+func (c Config) sink() decision.Sink { return decision.Sink{Logger: c.Logger, Observe: c.Observe} }
 
 // Endpoint is the revocation endpoint.
 type Endpoint struct{ Config }
@@ -64,7 +68,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := oauth.NewDecision(r, decision.RevocationRequest, e.Clock())
 	useless, refusal := e.revoke(w, r, d)
 	if refusal != nil {
-		oauth.Refused(w, r, e.Logger, d, refusal, e.Clock())
+		oauth.Refused(w, r, e.sink(), d, refusal, e.Clock())
 		e.Audit.Refused(audit.FromDecision(audit.RevocationRefused, d))
 		return
 	}
@@ -73,7 +77,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.Refuse(useless.Reason, http.StatusOK, e.Clock())
 		e.Audit.Refused(audit.FromDecision(audit.RevocationRefused, d))
 	}
-	d.Log(r.Context(), e.Logger)
+	e.sink().Put(r.Context(), d)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")

@@ -34,7 +34,7 @@ type Signer interface {
 // FeedAudit records refusals within bounds, and never blocks.
 type FeedAudit interface{ Refused(e audit.Event) }
 
-// FeedConfig holds the feed's dependencies; all are required.
+// FeedConfig holds the feed's dependencies; all are required but Observe.
 type FeedConfig struct {
 	Issuer        string // the iss claim
 	Authenticator *clientauth.Authenticator
@@ -44,7 +44,11 @@ type FeedConfig struct {
 	Notifier      *Notifier
 	Clock         func() time.Time
 	Logger        *slog.Logger
+	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
 }
+
+// sink is where decisions go.
+func (c FeedConfig) sink() decision.Sink { return decision.Sink{Logger: c.Logger, Observe: c.Observe} }
 
 // Feed is the endpoint that resource servers follow.
 type Feed struct {
@@ -78,12 +82,12 @@ func (f *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the follower has hung up: nothing was decided, nobody is answered
 	}
 	if refusal != nil {
-		oauth.Refused(w, r, f.Logger, d, refusal, f.Clock())
+		oauth.Refused(w, r, f.sink(), d, refusal, f.Clock())
 		f.Audit.Refused(audit.FromDecision(audit.FeedRefused, d))
 		return
 	}
 	d.Allow(http.StatusOK, f.Clock())
-	d.Log(r.Context(), f.Logger)
+	f.sink().Put(r.Context(), d)
 	h := w.Header()
 	h.Set("Content-Type", revokefeed.ContentType)
 	h.Set("Cache-Control", "no-store")

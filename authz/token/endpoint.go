@@ -39,7 +39,7 @@ type Audit interface {
 	Refused(e audit.Event)
 }
 
-// Config holds the endpoint's dependencies; all are required but Lifetime.
+// Config holds the endpoint's dependencies; all are required but Lifetime and Observe.
 type Config struct {
 	Issuer        string // the iss claim
 	Authenticator *clientauth.Authenticator
@@ -49,7 +49,11 @@ type Config struct {
 	Lifetime      time.Duration // of a token whose API says nothing; 0 means oauth.DefaultTokenLifetime
 	Clock         func() time.Time
 	Logger        *slog.Logger
+	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
 }
+
+// sink is where decisions go.
+func (c Config) sink() decision.Sink { return decision.Sink{Logger: c.Logger, Observe: c.Observe} }
 
 // Endpoint is the token endpoint.
 type Endpoint struct{ Config }
@@ -97,7 +101,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, d, refusal)
 		return
 	}
-	d.Log(r.Context(), e.Logger)
+	e.sink().Put(r.Context(), d)
 
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
@@ -118,6 +122,6 @@ func (e *Endpoint) record(ctx context.Context, d *decision.Decision) *oauth.Erro
 }
 
 func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, d *decision.Decision, refusal *oauth.Error) {
-	oauth.Refused(w, r, e.Logger, d, refusal, e.Clock())
+	oauth.Refused(w, r, e.sink(), d, refusal, e.Clock())
 	e.Audit.Refused(audit.FromDecision(audit.TokenRefused, d))
 }

@@ -3,17 +3,16 @@ package decision
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
 )
 
 // Recover turns a panic of next into the refusal internal_error: logged with its
-// stack, then as a decision, and answered with the common body. When part of an
+// stack, then put into sink as a decision, and answered with the common body. When part of an
 // answer has left already, a second one must not follow it: then the connection
 // (of HTTP/2: the stream) is broken off, as it is for http.ErrAbortHandler.
-func Recover(next http.Handler, journey Journey, logger *slog.Logger, clock func() time.Time) http.Handler {
+func Recover(next http.Handler, journey Journey, sink Sink, clock func() time.Time) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := clock()
 		watched := &watchedWriter{ResponseWriter: w}
@@ -26,7 +25,7 @@ func Recover(next http.Handler, journey Journey, logger *slog.Logger, clock func
 				panic(http.ErrAbortHandler)
 			}
 			d := New(r, journey, start)
-			logger.ErrorContext(r.Context(), "panic", "request_id", d.RequestID,
+			sink.Logger.ErrorContext(r.Context(), "panic", "request_id", d.RequestID,
 				"panic", fmt.Sprint(failure), "stack", string(debug.Stack()))
 			if watched.begun {
 				panic(http.ErrAbortHandler)
@@ -34,7 +33,7 @@ func Recover(next http.Handler, journey Journey, logger *slog.Logger, clock func
 			a := journey.answer(InternalError)
 			d.Evidence.Detail = "a handler panicked; see the log"
 			d.Refuse(InternalError, a.Status, clock())
-			d.Log(r.Context(), logger)
+			sink.Put(r.Context(), &d)
 			clear(w.Header()) // whatever they were, they were for another answer
 			WriteRefusal(w, a, d.RequestID)
 		}()

@@ -29,7 +29,7 @@ func served(t *testing.T, journey decision.Journey, h http.HandlerFunc) (rec *ht
 	func() {
 		defer func() { failure = recover() }()
 		logger := slog.New(slog.NewJSONHandler(&out, nil))
-		decision.Recover(h, journey, logger, clock).ServeHTTP(rec, httptest.NewRequestWithContext(context.Background(), "GET", "/a%20b?secret", nil))
+		decision.Recover(h, journey, decision.Sink{Logger: logger}, clock).ServeHTTP(rec, httptest.NewRequestWithContext(context.Background(), "GET", "/a%20b?secret", nil))
 	}()
 	for line := range strings.Lines(out.String()) {
 		var m map[string]any
@@ -71,7 +71,7 @@ func TestRecoverAnswers(t *testing.T) {
 // TestRecoverAfterInformation: a 103 is not the beginning of an answer.
 func TestRecoverAfterInformation(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusEarlyHints); panic("ouch") })
-	s := httptest.NewServer(decision.Recover(h, decision.APIRequest, slog.New(slog.DiscardHandler), time.Now))
+	s := httptest.NewServer(decision.Recover(h, decision.APIRequest, decision.Sink{Logger: slog.New(slog.DiscardHandler)}, time.Now))
 	defer s.Close()
 	res, err := s.Client().Get(s.URL)
 	if err != nil {

@@ -116,7 +116,7 @@ func (p *Proxy) answered(res *http.Response) error {
 	res.Header.Set(decision.RequestIDHeader, x.decision.RequestID)
 	res.Body = &trailingBody{ReadCloser: res.Body, res: res}
 	x.decision.Allow(res.StatusCode, p.clock())
-	x.decision.Log(res.Request.Context(), p.logger)
+	p.sink().Put(res.Request.Context(), &x.decision)
 	return nil
 }
 
@@ -129,13 +129,13 @@ func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		// would make the server say 200; this makes it say nothing.
 		x.decision.Evidence.Detail = "the caller left before the upstream answered"
 		x.decision.Allow(0, p.clock())
-		x.decision.Log(r.Context(), p.logger)
+		p.sink().Put(r.Context(), &x.decision)
 		panic(http.ErrAbortHandler)
 	}
 	x.decision.Evidence.Detail = err.Error()
 	answer := reason.AtResourceServer()
 	x.decision.Refuse(reason, answer.Status, p.clock())
-	x.decision.Log(r.Context(), p.logger)
+	p.sink().Put(r.Context(), &x.decision)
 	decision.WriteRefusal(w, answer, x.decision.RequestID)
 }
 

@@ -81,7 +81,7 @@ func newWorld(t testing.TB, change ...func(*world, *proxy.Config, *httptest.Serv
 	get := []string{"GET"}
 	read, write := []string{"accounts:read"}, []string{"accounts:write"}
 	c := proxy.Config{
-		Verifier: w.verifier, Logger: slog.New(slog.NewJSONHandler(w.log, nil)),
+		Verifier: w.verifier, Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Observe: w.log.observe,
 		Routes: []proxy.Route{
 			{Path: "/accounts", Methods: []string{"GET", "HEAD"}, Scopes: read, Upstream: w.url},
 			{Path: "/accounts", Methods: []string{"POST"}, Scopes: write, Upstream: w.url},
@@ -111,7 +111,7 @@ func newWorld(t testing.TB, change ...func(*world, *proxy.Config, *httptest.Serv
 		ClientAuth:   tls.RequestClientCert, MinVersion: tls.VersionTLS13, SessionTicketsDisabled: true,
 	}
 	w.server.StartTLS()
-	t.Cleanup(w.server.Close)
+	t.Cleanup(func() { w.server.Close(); w.log.expectObserved(t) })
 	return w
 }
 
@@ -322,11 +322,30 @@ func (u *upstream) values(name string) []string {
 type logBuffer struct {
 	mu   sync.Mutex
 	data bytes.Buffer
+
+	logged, observed int // decisions
+}
+
+// observe counts the decisions that an observer hears of.
+func (b *logBuffer) observe(*decision.Decision) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.observed++
+}
+
+// expectObserved wants each decision that was logged to have been observed once.
+func (b *logBuffer) expectObserved(t testing.TB) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.observed != b.logged {
+		t.Errorf("%d decisions were logged and %d observed", b.logged, b.observed)
+	}
 }
 
 func (b *logBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.logged += bytes.Count(p, []byte(`"msg":"decision"`))
 	return b.data.Write(p)
 }
 

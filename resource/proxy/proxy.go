@@ -21,6 +21,8 @@ type Config struct {
 	Transport http.RoundTripper
 	// Logger gets one "decision" line per request; nil means slog.Default.
 	Logger *slog.Logger
+	// Observe hears each decision; see decision.Sink. nil: nobody listens.
+	Observe func(*decision.Decision)
 	// Clock is the time decisions are measured by; nil means time.Now.
 	Clock func() time.Time
 	// MaxBodyBytes bounds request bodies; 0 means no bound. A body that announces
@@ -36,6 +38,7 @@ type Proxy struct {
 	table    *table
 	reverse  *httputil.ReverseProxy
 	logger   *slog.Logger
+	observe  func(*decision.Decision)
 	clock    func() time.Time
 	maxBody  int64
 	handler  http.Handler // serve, with panics answered
@@ -58,7 +61,7 @@ func New(c Config) (*Proxy, error) {
 	if err := errors.Join(append(faults, joinRouteErrors(routeFaults))...); err != nil {
 		return nil, err
 	}
-	p := &Proxy{verifier: c.Verifier, table: table, logger: c.Logger, clock: c.Clock, maxBody: c.MaxBodyBytes}
+	p := &Proxy{verifier: c.Verifier, table: table, logger: c.Logger, observe: c.Observe, clock: c.Clock, maxBody: c.MaxBodyBytes}
 	if p.logger == nil {
 		p.logger = slog.Default()
 	}
@@ -66,9 +69,12 @@ func New(c Config) (*Proxy, error) {
 		p.clock = time.Now
 	}
 	p.reverse = p.newReverse(c.Transport)
-	p.handler = decision.Recover(http.HandlerFunc(p.serve), decision.APIRequest, p.logger, p.clock)
+	p.handler = decision.Recover(http.HandlerFunc(p.serve), decision.APIRequest, p.sink(), p.clock)
 	return p, nil
 }
+
+// sink is where decisions go.
+func (p *Proxy) sink() decision.Sink { return decision.Sink{Logger: p.logger, Observe: p.observe} }
 
 // ServeHTTP answers a request, in the upstream's words or its own.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
@@ -115,7 +121,7 @@ func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, start time.Time, 
 	d := decision.New(r, decision.APIRequest, start)
 	d.Evidence.Route, d.Evidence.Detail = route, detail
 	d.Refuse(reason, answer.Status, p.clock())
-	d.Log(r.Context(), p.logger)
+	p.sink().Put(r.Context(), &d)
 	decision.WriteRefusal(w, answer, d.RequestID)
 }
 
@@ -127,6 +133,6 @@ func (p *Proxy) refuseToken(w http.ResponseWriter, r *http.Request, start time.T
 		return
 	}
 	refusal.Decision.Evidence.Route = rt.Path
-	refusal.Decision.Log(r.Context(), p.logger)
+	p.sink().Put(r.Context(), &refusal.Decision)
 	refusal.Write(w)
 }
