@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/certbound/certbound/keys/dn"
 	"github.com/certbound/certbound/storage"
@@ -77,12 +80,15 @@ func matches(m storage.Matcher, leaf *x509.Certificate) verdict {
 		v.detail = "the certificate's " + string(m.Kind) + " cannot be read: " + err.Error()
 		return v
 	}
-	for _, value := range values {
-		if value == expected {
-			return verdict{ok: true}
-		}
+	v.seen = strings.Join(values, " | ")
+	if m.Kind == storage.SANURI && isSPIFFE(expected) && len(values) > 1 {
+		v.detail = "the registered value is a SPIFFE ID, and a certificate that carries one has no other URI (SPIFFE X.509-SVID §2)"
+		return v
 	}
-	v.seen, v.detail = strings.Join(values, " | "), mismatchDetail(m, leaf, len(values))
+	if slices.Contains(values, expected) {
+		return verdict{ok: true}
+	}
+	v.detail = mismatchDetail(m, leaf, len(values))
 	return v
 }
 
@@ -145,7 +151,8 @@ func validLabel(label string) bool {
 }
 
 // canonicalURI accepts an absolute URI in printable ASCII. It is compared octet
-// by octet (RFC 8705 §2.1.2 gives no normalisation), so nothing is changed.
+// by octet (RFC 8705 §2.1.2 gives no normalisation), so nothing is changed. One
+// with the scheme spiffe must be a SPIFFE ID, or it could match no workload.
 func canonicalURI(value string) (string, error) {
 	for i := range len(value) {
 		if c := value[i]; c <= ' ' || c > '~' {
@@ -156,7 +163,18 @@ func canonicalURI(value string) (string, error) {
 	if err != nil || !u.IsAbs() {
 		return "", errors.New("not an absolute URI")
 	}
+	if isSPIFFE(value) {
+		if _, err := spiffeid.FromString(value); err != nil {
+			return "", fmt.Errorf("not a SPIFFE ID: %w", err)
+		}
+	}
 	return value, nil
+}
+
+// isSPIFFE reports whether a URI claims to be a SPIFFE ID, in any letter case.
+func isSPIFFE(uri string) bool {
+	scheme, _, _ := strings.Cut(uri, ":")
+	return strings.EqualFold(scheme, "spiffe")
 }
 
 // canonicalIP accepts an IPv4 or IPv6 address in any spelling; the canonical

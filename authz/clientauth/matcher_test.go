@@ -26,7 +26,18 @@ func TestNewMatcher(t *testing.T) {
 		{storage.SANDNS, "a b", ""},
 		{storage.SANDNS, "a\x00b", ""},
 		{storage.SANURI, "spiffe://acme.example/billing", "spiffe://acme.example/billing"},
-		{storage.SANURI, "SPIFFE://Acme/%7e", "SPIFFE://Acme/%7e"},
+		{storage.SANURI, "HTTPS://Acme/%7e", "HTTPS://Acme/%7e"},
+		{storage.SANURI, "spiffe://acme.example", "spiffe://acme.example"},
+		{storage.SANURI, "SPIFFE://acme.example/billing", ""},
+		{storage.SANURI, "spiffe://Acme.example/billing", ""},
+		{storage.SANURI, "spiffe://acme.example/billing/", ""},
+		{storage.SANURI, "spiffe://acme.example//billing", ""},
+		{storage.SANURI, "spiffe://acme.example/../billing", ""},
+		{storage.SANURI, "spiffe://acme.example/%62illing", ""},
+		{storage.SANURI, "spiffe://acme.example:443/billing", ""},
+		{storage.SANURI, "spiffe://user@acme.example/billing", ""},
+		{storage.SANURI, "spiffe://acme.example/billing?x=1", ""},
+		{storage.SANURI, "spiffe:acme", ""},
 		{storage.SANURI, "acme/billing", ""},
 		{storage.SANURI, "urn:acme:billing", "urn:acme:billing"},
 		{storage.SANURI, "spiffe://acme/\n", ""},
@@ -38,12 +49,27 @@ func TestNewMatcher(t *testing.T) {
 		{storage.SANIP, "010.0.0.1", ""},
 		{storage.SANIP, "fe80::1%eth0", ""},
 		{storage.SANIP, "::ffff:127.0.0.1", ""},
+		{storage.SANIP, "::ffff:7f00:1", ""},
+		{storage.SANIP, "0:0:0:0:0:FFFF:127.0.0.1", ""},
+		{storage.SANIP, "::127.0.0.1", "::7f00:1"},
+		{storage.SANIP, "2001:0db8:0000:0000:0001:0000:0000:0001", "2001:db8::1:0:0:1"},
+		{storage.SANIP, "[::1]", ""},
+		{storage.SANIP, "2130706433", ""},
+		{storage.SANIP, "0x7f.0.0.1", ""},
+		{storage.SANIP, "127.0.0.1 ", ""},
 		{storage.SANIP, "10.0.0.0/8", ""},
 		{storage.SANEmail, "Ops@Acme.Example", "Ops@acme.example"},
 		{storage.SANEmail, "acme.example", ""},
 		{storage.SANEmail, "@acme.example", ""},
 		{storage.SANEmail, "a b@acme.example", ""},
 		{storage.SANEmail, "ops@", ""},
+		{storage.SANEmail, "o@ps@Acme.example", "o@ps@acme.example"},
+		{storage.SANEmail, "ops@xn--mnchen-3ya.example", "ops@xn--mnchen-3ya.example"},
+		{storage.SANEmail, "ops@münchen.example", ""},
+		{storage.SANEmail, "öps@acme.example", ""},
+		{storage.SANEmail, "ops@acme.example.", ""},
+		{storage.SANEmail, "ops@[127.0.0.1]", ""},
+		{storage.SANDNS, "XN--mnchen-3ya.example", "xn--mnchen-3ya.example"},
 		{storage.SubjectDN, "CN=billing,O=Acme,C=DE", "-"},
 		{storage.SubjectDN, "", ""},
 		{storage.SubjectDN, "billing", ""},
@@ -90,6 +116,12 @@ func TestMatches(t *testing.T) {
 		{"uri", storage.SANURI, "spiffe://acme.example/billing", leaf(keystest.URI("spiffe://acme.example/billing")), true},
 		{"uri, other case of the path", storage.SANURI, "spiffe://acme.example/billing", leaf(keystest.URI("spiffe://acme.example/Billing")), false},
 		{"uri, other case of the host", storage.SANURI, "spiffe://acme.example/billing", leaf(keystest.URI("spiffe://ACME.example/billing")), false},
+		{"uri, second entry", storage.SANURI, "urn:acme:billing", leaf(keystest.URI("urn:acme:x", "urn:acme:billing")), true},
+		{"spiffe, a second one", storage.SANURI, "spiffe://acme.example/billing", leaf(keystest.URI("spiffe://acme.example/billing", "spiffe://acme.example/x")), false},
+		{"spiffe, another URI beside", storage.SANURI, "spiffe://acme.example/billing", leaf(keystest.URI("spiffe://acme.example/billing", "urn:acme:x")), false},
+		{"spiffe, a DNS name beside", storage.SANURI, "spiffe://acme.example/billing", leaf(keystest.URI("spiffe://acme.example/billing"), keystest.DNS("a.example")), true},
+		{"spiffe, another trust domain", storage.SANURI, "spiffe://acme.example/billing", leaf(keystest.URI("spiffe://evil.example/billing")), false},
+		{"uri, escapes", storage.SANURI, "spiffe://acme.example/billing", leaf(keystest.URI("spiffe://acme.example/%62illing")), false},
 		{"uri, trailing slash", storage.SANURI, "spiffe://acme.example/billing", leaf(keystest.URI("spiffe://acme.example/billing/")), false},
 		{"uri, as dns", storage.SANURI, "spiffe://acme.example/billing", leaf(keystest.DNS("spiffe://acme.example/billing")), false},
 		{"uri, in the CN", storage.SANURI, "spiffe://acme.example/billing", leaf(keystest.CommonName("spiffe://acme.example/billing")), false},
@@ -98,6 +130,7 @@ func TestMatches(t *testing.T) {
 		{"ip, spelled out", storage.SANIP, "0:0:0:0:0:0:0:1", leaf(keystest.IP("::1")), true},
 		{"ip v4", storage.SANIP, "127.0.0.1", leaf(keystest.IP("127.0.0.1")), true},
 		{"ip, as dns", storage.SANIP, "127.0.0.1", leaf(keystest.DNS("127.0.0.1")), false},
+		{"ip, mapped presented", storage.SANIP, "127.0.0.1", leaf(keystest.Extension(sanOf(tagIP, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x7f\x00\x00\x01"))), false},
 		{"ip, another", storage.SANIP, "127.0.0.1", leaf(keystest.IP("127.0.0.2")), false},
 
 		{"email", storage.SANEmail, "ops@acme.example", leaf(keystest.Email("ops@ACME.example")), true},
@@ -132,21 +165,25 @@ func TestMatches(t *testing.T) {
 // TestURIIsComparedByItsOctets: crypto/x509 parses URIs, and printing a parsed
 // one lower-cases the scheme. Two different certificates must not look alike.
 func TestURIIsComparedByItsOctets(t *testing.T) {
-	raw, err := asn1.Marshal([]asn1.RawValue{{Class: asn1.ClassContextSpecific, Tag: tagURI, Bytes: []byte("SPIFFE://acme.example/billing")}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf := keystest.NewCA(t, "Partners CA").Client(t,
-		keystest.Extension(pkix.Extension{Id: oidSubjectAltName, Value: raw})).Cert
-	if got := leaf.URIs[0].String(); got != "spiffe://acme.example/billing" {
+	leaf := keystest.NewCA(t, "Partners CA").Client(t, keystest.Extension(sanOf(tagURI, "HTTPS://acme.example/billing"))).Cert
+	if got := leaf.URIs[0].String(); got != "https://acme.example/billing" {
 		t.Logf("crypto/x509 prints %q", got)
 	}
-	if matches(storage.Matcher{Kind: storage.SANURI, Value: "spiffe://acme.example/billing"}, leaf).ok {
+	if matches(storage.Matcher{Kind: storage.SANURI, Value: "https://acme.example/billing"}, leaf).ok {
 		t.Error("a URI in another letter case matched")
 	}
-	if !matches(storage.Matcher{Kind: storage.SANURI, Value: "SPIFFE://acme.example/billing"}, leaf).ok {
+	if !matches(storage.Matcher{Kind: storage.SANURI, Value: "HTTPS://acme.example/billing"}, leaf).ok {
 		t.Error("the URI as it stands in the certificate did not match")
 	}
+}
+
+// sanOf is a subjectAltName of one entry with these very octets.
+func sanOf(tag int, value string) pkix.Extension {
+	raw, err := asn1.Marshal([]asn1.RawValue{{Class: asn1.ClassContextSpecific, Tag: tag, Bytes: []byte(value)}})
+	if err != nil {
+		panic(err)
+	}
+	return pkix.Extension{Id: oidSubjectAltName, Value: raw}
 }
 
 // FuzzNewMatcher: what is accepted has a canonical form that is accepted again
