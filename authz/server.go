@@ -68,6 +68,8 @@ type Server struct {
 	logger *slog.Logger
 	public http.Handler
 	admin  http.Handler
+
+	bundles trustState
 }
 
 // CheckIssuer says what is wrong with an issuer identifier (RFC 8414 §2), as New
@@ -191,6 +193,7 @@ func (s *Server) Run(ctx context.Context) {
 	work.Go(func() { s.audit.Run(ctx) })
 	work.Go(func() { s.feed.Run(ctx) })
 	work.Go(func() { s.prune(ctx) })
+	work.Go(func() { s.followTrust(ctx) })
 	work.Wait()
 }
 
@@ -230,11 +233,8 @@ func (s *Server) Public() http.Handler { return s.public }
 // answers.
 func (s *Server) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
 
-// ReloadTrust reads the trust bundles again and puts them in force as a whole.
-// On an error the bundles that were in force stay. A retired version that cannot
-// be used any more is left out and logged: it accepts nobody, it only gives
-// certificates it would have accepted a better reason.
-func (s *Server) ReloadTrust(ctx context.Context) error {
+// replaceTrust is ReloadTrust, for one caller at a time.
+func (s *Server) replaceTrust(ctx context.Context) error {
 	records, err := s.store.TrustBundles(ctx)
 	if err != nil {
 		return fmt.Errorf("authz: reading trust bundles: %w", err)

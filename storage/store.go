@@ -127,6 +127,9 @@ type CertificateWriter interface {
 type TrustBundleReader interface {
 	// TrustBundles returns every version of every bundle, by name and version.
 	TrustBundles(ctx context.Context) ([]TrustBundle, error)
+	// TrustBundleStates returns Name, Version, Status and ContentHash of every
+	// version, in the same order. It is what to ask often.
+	TrustBundleStates(ctx context.Context) ([]TrustBundle, error)
 }
 
 // TrustBundleWriter writes trust bundles.

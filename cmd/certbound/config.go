@@ -60,7 +60,7 @@ func (m *Main) validateServe(file string) ([]string, error) {
 func (m *Main) validateProxy(file string) ([]string, error) {
 	c, loaded, err := config.LoadProxy(file, m.Environ)
 	if err == nil {
-		_, err = process.NewProxy(c, process.Options{Logger: slog.New(slog.DiscardHandler)})
+		err = process.CheckProxy(c, process.Options{Logger: slog.New(slog.DiscardHandler)})
 	}
 	return loaded.Unused, err
 }

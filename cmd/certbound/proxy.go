@@ -24,12 +24,23 @@ func (m *Main) proxyCommand() *cobra.Command {
 
 func (m *Main) proxy(ctx context.Context, file string) error {
 	logger := m.logger()
+	var proxy *process.Proxy
+	reloads, release := newReloads(logger, file, func(ctx context.Context, note func(...string)) ([]string, error) {
+		c, _, err := config.LoadProxy(file, m.Environ)
+		if err != nil {
+			return nil, err
+		}
+		note(c.Files()...)
+		return proxy.Reload(ctx, c)
+	})
+	defer release()
 	c, loaded, err := config.LoadProxy(file, m.Environ)
 	if err != nil {
 		return err
 	}
+	reloads.Note(c.Files()...)
 	warnUnused(ctx, logger, loaded.Unused)
-	proxy, err := process.NewProxy(c, process.Options{Logger: logger})
+	proxy, err = process.NewProxy(c, process.Options{Logger: logger})
 	if err != nil {
 		return err
 	}
@@ -43,7 +54,7 @@ func (m *Main) proxy(ctx context.Context, file string) error {
 		// Nothing to check but that we are not stopping: without the issuer's keys the proxy still refuses
 		// what it must, and taking every proxy out of service because the
 		// authorization server is away would only make the outage larger.
-		handler := ops.Handler(ops.Check{Name: "process", Probe: group.Ready})
+		handler := ops.Handler(reloadCheck(reloads), ops.Check{Name: "process", Probe: group.Ready})
 		if c.Ops.Profiles {
 			handler = ops.WithProfiles(handler)
 		}
@@ -52,5 +63,6 @@ func (m *Main) proxy(ctx context.Context, file string) error {
 			return c.Source.Problem("ops.listen", err)
 		}
 	}
+	defer reloads.Start(ctx)()
 	return group.Run(ctx)
 }

@@ -40,10 +40,21 @@ func must(err error) {
 
 func (m *Main) serve(ctx context.Context, file, administrator string) (err error) {
 	logger := m.logger()
+	var authz *process.Authz
+	reloads, release := newReloads(logger, file, func(ctx context.Context, note func(...string)) ([]string, error) {
+		c, _, err := config.LoadServe(file, m.Environ)
+		if err != nil {
+			return nil, err
+		}
+		note(c.Files()...)
+		return authz.Reload(ctx, c)
+	})
+	defer release()
 	c, loaded, err := config.LoadServe(file, m.Environ)
 	if err != nil {
 		return err
 	}
+	reloads.Note(c.Files()...)
 	warnUnused(ctx, logger, loaded.Unused)
 	options := process.Options{Logger: logger}
 	if administrator != "" {
@@ -53,7 +64,7 @@ func (m *Main) serve(ctx context.Context, file, administrator string) (err error
 		}
 		options.Administrator = &process.Administrator{ClientID: "admin", PartnerID: "operators", Certificate: certificate}
 	}
-	authz, err := process.NewAuthz(ctx, c, options)
+	authz, err = process.NewAuthz(ctx, c, options)
 	if err != nil {
 		return err
 	}
@@ -69,7 +80,7 @@ func (m *Main) serve(ctx context.Context, file, administrator string) (err error
 		}
 	}
 	if c.Ops.Listen != "" {
-		handler := ops.Handler(append(authz.Checks, ops.Check{Name: "process", Probe: group.Ready})...)
+		handler := ops.Handler(append(authz.Checks, reloadCheck(reloads), ops.Check{Name: "process", Probe: group.Ready})...)
 		if c.Ops.Profiles {
 			handler = ops.WithProfiles(handler)
 		}
@@ -78,5 +89,6 @@ func (m *Main) serve(ctx context.Context, file, administrator string) (err error
 			return c.Source.Problem("ops.listen", err)
 		}
 	}
+	defer reloads.Start(ctx)()
 	return group.Run(ctx)
 }

@@ -51,11 +51,18 @@ func start(t *testing.T, minVersion string, tune func(*http.Server), opts ...key
 	if tune != nil {
 		tune(srv)
 	}
+	served := serve(t, r.ca, srv)
+	r.addr = served.addr
+	return r
+}
+
+// serve runs a server on a real socket until the test ends.
+func serve(t *testing.T, ca *keystest.CA, srv *http.Server) *running {
+	t.Helper()
 	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.addr = ln.Addr().String()
 	done := make(chan error, 1)
 	go func() { done <- srv.ServeTLS(ln, "", "") }()
 	t.Cleanup(func() {
@@ -64,7 +71,7 @@ func start(t *testing.T, minVersion string, tune func(*http.Server), opts ...key
 			t.Errorf("serving ended with %v", err)
 		}
 	})
-	return r
+	return &running{addr: ln.Addr().String(), ca: ca}
 }
 
 func describe(w http.ResponseWriter, req *http.Request) {

@@ -101,3 +101,9 @@ func (l *Listener) TLSConfig() *tls.Config {
 
 // NotAfter returns the end of the server certificate's validity.
 func (l *Listener) NotAfter() time.Time { return l.certificate.Load().Leaf.NotAfter.UTC() }
+
+// Adopt puts the certificate and key of another listener, which have passed the
+// checks of [New], in force for every handshake from now on. Open connections go
+// on as they are. The minimum version is not adopted: it stands in a tls.Config
+// that a server is using.
+func (l *Listener) Adopt(other *Listener) { l.certificate.Store(other.certificate.Load()) }

@@ -38,6 +38,12 @@ func testTrustBundles(t *testing.T, s storage.Store) {
 	want = []storage.TrustBundle{want[1], want[0], want[2], want[3]} // by name and version
 	same(t, "bundles", must[[]storage.TrustBundle](t)(s.TrustBundles(ctx)), want)
 
+	states := make([]storage.TrustBundle, len(want))
+	for i, b := range want {
+		states[i] = storage.TrustBundle{Name: b.Name, Version: b.Version, Status: b.Status, ContentHash: b.ContentHash}
+	}
+	same(t, "states of bundles", must[[]storage.TrustBundle](t)(s.TrustBundleStates(ctx)), states)
+
 	empty := bundle("empty", "")
 	if err := s.Update(ctx, func(tx storage.Tx) error {
 		_, err := tx.PutTrustBundle(ctx, empty)

@@ -26,6 +26,23 @@ func (r reader) TrustBundles(ctx context.Context) ([]storage.TrustBundle, error)
 	return list, nil
 }
 
+// TrustBundleStates implements storage.TrustBundleReader.
+func (r reader) TrustBundleStates(ctx context.Context) ([]storage.TrustBundle, error) {
+	list := []storage.TrustBundle{}
+	err := r.each(ctx, `
+		SELECT name, version, status, content_hash FROM trust_bundle_versions ORDER BY name, version`, nil,
+		func(scan func(...any) error) error {
+			var b storage.TrustBundle
+			err := scan(&b.Name, &b.Version, &b.Status, &b.ContentHash)
+			list = append(list, b)
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
 // PutTrustBundle implements storage.TrustBundleWriter. The upsert of the parent
 // row hands out the number and keeps a second writer of the same name waiting.
 func (t *tx) PutTrustBundle(ctx context.Context, b storage.TrustBundle) (int64, error) {

@@ -14,7 +14,7 @@ type Proxy struct {
 	// Version of this file's shape. Required, always 1.
 	Version int `yaml:"version" env:"-"`
 	// Listen is the host:port callers connect to. Default 127.0.0.1:8444.
-	Listen string `yaml:"listen" env:"LISTEN"`
+	Listen string `yaml:"listen" env:"LISTEN" reload:"restart"`
 	// TLS of that listener. Required.
 	TLS TLS `yaml:"tls" envPrefix:"TLS_"`
 	// Issuer is the only authorization server whose tokens are accepted. Required.
@@ -42,7 +42,7 @@ type Proxy struct {
 	// Routes are what is let through; everything else is 404. Required.
 	Routes []Route `yaml:"routes" env:"-"`
 	// Ops is the listener of /livez and /readyz. Default: none.
-	Ops Ops `yaml:"ops" envPrefix:"OPS_"`
+	Ops Ops `yaml:"ops" envPrefix:"OPS_" reload:"restart"`
 
 	Source *Source `yaml:"-" env:"-"` // where the settings were read
 }

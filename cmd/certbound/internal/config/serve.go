@@ -14,26 +14,26 @@ type Serve struct {
 	Version int `yaml:"version" env:"-"`
 	// Issuer is the issuer identifier (RFC 8414 §2): an https URL without query
 	// or fragment. It is the iss of every token. Required.
-	Issuer string `yaml:"issuer" env:"ISSUER"`
+	Issuer string `yaml:"issuer" env:"ISSUER" reload:"restart"`
 	// Listen is the host:port of the public endpoints. Default 127.0.0.1:8443.
-	Listen string `yaml:"listen" env:"LISTEN"`
+	Listen string `yaml:"listen" env:"LISTEN" reload:"restart"`
 	// TLS of the public listener. Required.
 	TLS TLS `yaml:"tls" envPrefix:"TLS_"`
 	// Database holds every record. Required.
-	Database Database `yaml:"database" envPrefix:"DATABASE_"`
+	Database Database `yaml:"database" envPrefix:"DATABASE_" reload:"restart"`
 	// Keys seal the signing keys in the database. Required.
-	Keys Keys `yaml:"keys" envPrefix:"KEYS_"`
+	Keys Keys `yaml:"keys" envPrefix:"KEYS_" reload:"restart"`
 	// TokenLifetime is how long an access token is good for, unless its API says
 	// otherwise or the certificate ends sooner. Default 5m, at most 1h.
-	TokenLifetime Duration `yaml:"token_lifetime" env:"TOKEN_LIFETIME"`
+	TokenLifetime Duration `yaml:"token_lifetime" env:"TOKEN_LIFETIME" reload:"restart"`
 	// SigningAlgorithm of access tokens: ES256 (default) or RS256.
-	SigningAlgorithm string `yaml:"signing_algorithm" env:"SIGNING_ALGORITHM"`
+	SigningAlgorithm string `yaml:"signing_algorithm" env:"SIGNING_ALGORITHM" reload:"restart"`
 	// Audit says how the record of what was decided is kept.
-	Audit Audit `yaml:"audit" envPrefix:"AUDIT_"`
+	Audit Audit `yaml:"audit" envPrefix:"AUDIT_" reload:"restart"`
 	// Admin is the listener of the admin API. Default: none.
-	Admin Admin `yaml:"admin" envPrefix:"ADMIN_"`
+	Admin Admin `yaml:"admin" envPrefix:"ADMIN_" reload:"restart"`
 	// Ops is the listener of /livez and /readyz. Default: none.
-	Ops Ops `yaml:"ops" envPrefix:"OPS_"`
+	Ops Ops `yaml:"ops" envPrefix:"OPS_" reload:"restart"`
 	// Seed is a file (JSON or YAML) of partners, trust bundles, APIs and clients.
 	// At start what is missing of them is created and what differs is changed;
 	// what the file does not name stays. Default: none.
@@ -49,7 +49,7 @@ type TLS struct {
 	// Key is a PEM file with the private key of the certificate. Required.
 	Key Path `yaml:"key" env:"KEY_FILE"`
 	// MinVersion is "1.3" (default) or "1.2", which allows ECDHE-AEAD suites only.
-	MinVersion string `yaml:"min_version" env:"MIN_VERSION"`
+	MinVersion string `yaml:"min_version" env:"MIN_VERSION" reload:"restart"`
 }
 
 // Database says where the records are.

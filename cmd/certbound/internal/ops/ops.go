@@ -18,6 +18,9 @@ import (
 type Check struct {
 	Name  string
 	Probe func(context.Context) error
+	// Advisory says that the process does its work although the probe fails: the
+	// report calls it degraded, the status stays 200.
+	Advisory bool
 }
 
 // probeTimeout bounds one check: a probe that hangs is a probe that failed.
@@ -58,8 +61,12 @@ func probe(ctx context.Context, checks []Check) (report string, ready bool) {
 	ready = true
 	for _, check := range checks {
 		if err := once(ctx, check); err != nil {
-			ready = false
-			fmt.Fprintf(&b, "[-] %s: %v\n", check.Name, err)
+			mark := "[-]"
+			if check.Advisory {
+				mark = "[!] degraded:"
+			}
+			ready = ready && check.Advisory
+			fmt.Fprintf(&b, "%s %s: %v\n", mark, check.Name, err)
 			continue
 		}
 		fmt.Fprintf(&b, "[+] %s\n", check.Name)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -61,6 +62,13 @@ type Authz struct {
 	Checks []ops.Check
 	store  storage.Store
 	stop   func() // ends the work behind the requests, and waits for it
+
+	server   *authz.Server
+	o        Options
+	listener *servertls.Listener
+	mu       sync.Mutex // held by Reload
+	config   *config.Serve
+	seed     []byte // what was applied last
 }
 
 // inputs is what the configuration names, opened and checked.
@@ -68,6 +76,7 @@ type inputs struct {
 	listener *servertls.Listener
 	sealer   *keys.Sealer
 	seed     *admin.Registration
+	seedText []byte
 }
 
 // CheckAuthz opens every file but the database, and reports all that is wrong.
@@ -85,8 +94,8 @@ func openInputs(c *config.Serve, o Options, check func(seed *admin.Registration)
 	issuerErr := place(c.Source, "issuer", "metadata: issuer ", authz.CheckIssuer(c.Issuer))
 	listener, tlsErr := newTLS(c.Source, c.TLS, o)
 	sealer, sealerErr := newSealer(c)
-	seed, seedErr := readSeed(c, check)
-	return &inputs{listener, sealer, seed}, errors.Join(issuerErr, tlsErr, sealerErr, seedErr)
+	seed, seedText, seedErr := readSeed(c, check)
+	return &inputs{listener, sealer, seed, seedText}, errors.Join(issuerErr, tlsErr, sealerErr, seedErr)
 }
 
 // NewAuthz opens everything an authorization server needs.
@@ -99,7 +108,7 @@ func NewAuthz(ctx context.Context, c *config.Serve, o Options) (*Authz, error) {
 	if err != nil {
 		return nil, c.Source.Problem("database.path", err)
 	}
-	a := &Authz{store: store}
+	a := &Authz{store: store, o: o, config: c, listener: in.listener, seed: in.seedText}
 	if err := a.assemble(ctx, c, o, in); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -141,6 +150,7 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 	if err != nil {
 		return fmt.Errorf("starting the authorization server: %w", err)
 	}
+	a.server = server
 	a.run(server)
 	a.Server = servertls.HTTPServer(server.Public(), in.listener.TLSConfig(), o.Logger)
 	a.Server.RegisterOnShutdown(server.Drain)
@@ -149,7 +159,7 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 		a.stop()
 		return fmt.Errorf("starting the authorization server: %w", err)
 	}
-	a.Checks = []ops.Check{{Name: "database", Probe: server.Ready}}
+	a.Checks = []ops.Check{{Name: "database", Probe: server.Ready}, {Name: "trust", Probe: server.TrustCurrent, Advisory: true}}
 	return nil
 }
 

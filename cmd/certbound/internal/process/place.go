@@ -30,19 +30,19 @@ func (t trimmed) Error() string { return strings.TrimPrefix(t.error.Error(), t.p
 func (t trimmed) Unwrap() error { return t.error }
 
 // readSeed reads and checks the seed file; without a file the seed is empty.
-func readSeed(c *config.Serve, check func(*admin.Registration) error) (*admin.Registration, error) {
+func readSeed(c *config.Serve, check func(*admin.Registration) error) (*admin.Registration, []byte, error) {
 	if c.Seed == "" {
-		return &admin.Registration{}, nil
+		return &admin.Registration{}, nil, nil
 	}
 	data, err := os.ReadFile(string(c.Seed))
 	if err != nil {
-		return nil, c.Source.Problem("seed", err)
+		return nil, nil, c.Source.Problem("seed", err)
 	}
 	seed, err := admin.Decode(data)
 	if err == nil {
 		err = check(seed)
 	}
-	return seed, placeSeed(c, err)
+	return seed, data, placeSeed(c, err)
 }
 
 // placeSeed puts problems of the seed at their place in that file, and at the

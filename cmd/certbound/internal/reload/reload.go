@@ -1,0 +1,212 @@
+package reload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// quiet is how long nothing may have changed before files are read: a
+	// certificate and its key are replaced one after the other. patience is the
+	// longest wait for that.
+	quiet    = 100 * time.Millisecond
+	patience = time.Second
+	// checkEvery is how often files are looked at although nobody has said that
+	// they changed (network file systems do not say), and how often a failed reload
+	// is tried again: what it failed over need not be a file.
+	checkEvery = 10 * time.Second
+)
+
+// Config says what to reload. File and Apply are required.
+type Config struct {
+	File string // the configuration
+
+	// Apply reads the configuration, validates the whole, and puts it in force or
+	// returns an error and changes nothing. Before it opens a file that the
+	// configuration names it hands it to note. It returns the settings that changed.
+	Apply func(ctx context.Context, note func(files ...string)) (settings []string, err error)
+
+	Hangup <-chan os.Signal // each one reloads; nil: none comes
+	Logger *slog.Logger     // nil means slog.Default()
+	Clock  func() time.Time // nil means time.Now
+}
+
+// Stats are the numbers of the reloads so far.
+type Stats struct {
+	LastSuccess time.Time // when what is in force was read: the start, at first
+	OK          bool      // whether the last reload succeeded; true before the first
+	Succeeded   uint64
+	Failed      uint64
+}
+
+// Reloader reloads one process.
+type Reloader struct {
+	c     Config
+	files prints // the content that was tried last
+
+	mu     sync.Mutex
+	stats  Stats
+	failed time.Time
+	err    error // of the last reload
+}
+
+// New makes a Reloader. Make it before the configuration is read for the start,
+// and hand it the files of the start with [Reloader.Note] before they are opened:
+// a change from then on is not missed.
+func New(c Config) *Reloader {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	r := &Reloader{c: c, files: prints{}, stats: Stats{OK: true, LastSuccess: c.Clock()}}
+	r.files.note(c.File)
+	return r
+}
+
+// Note remembers the present content of files. It is for the start.
+func (r *Reloader) Note(files ...string) { r.files.note(files...) }
+
+// Stats returns the numbers.
+func (r *Reloader) Stats() Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stats
+}
+
+// Probe is an error while the last reload has failed. It has the shape of a
+// probe, for one that is advisory.
+func (r *Reloader) Probe(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		return nil
+	}
+	return fmt.Errorf("the reload at %s failed, the configuration read at %s is in force:\n%w",
+		r.failed.UTC().Format(time.RFC3339), r.stats.LastSuccess.UTC().Format(time.RFC3339), r.err)
+}
+
+// Start reloads in the background until stop is called, which waits for a reload
+// under way.
+func (r *Reloader) Start(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+func (r *Reloader) run(ctx context.Context) {
+	w := newWatcher(r.c.Logger)
+	defer w.close()
+	w.follow(r.files.names())
+	check := time.NewTicker(checkEvery)
+	defer check.Stop()
+	r.ifChanged(ctx, w) // before the watch began
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.c.Hangup:
+			r.reload(ctx, w, "signal")
+		case e := <-w.events:
+			if w.relevant(e) {
+				w.settle(ctx)
+				r.ifChanged(ctx, w)
+			}
+		case err := <-w.errors: // events were lost
+			r.c.Logger.LogAttrs(ctx, slog.LevelWarn, "reload_watch", slog.String("detail", err.Error()))
+			r.ifChanged(ctx, w)
+		case <-check.C:
+			r.ifChanged(ctx, w)
+			if r.hasFailed() {
+				r.reload(ctx, w, "retry")
+			}
+			w.follow(r.files.names())
+		}
+	}
+}
+
+func (r *Reloader) ifChanged(ctx context.Context, w *watcher) {
+	if len(r.files.changed()) > 0 {
+		r.reload(ctx, w, "file")
+	}
+}
+
+// reload applies what the files say now and keeps the account.
+func (r *Reloader) reload(ctx context.Context, w *watcher, trigger string) {
+	changed := r.files.changed()
+	// Taken before anything is read: what changes meanwhile is a change.
+	tried := prints{}
+	tried.note(r.c.File)
+	settings, err := r.c.Apply(ctx, tried.note)
+	if ctx.Err() != nil {
+		return // broken off by the end of the process
+	}
+	if err != nil {
+		// Those in force are watched too: what was taken away may come back.
+		r.files.note(slices.DeleteFunc(r.files.names(), tried.has)...)
+		tried.add(r.files)
+	}
+	r.files = tried
+	w.follow(r.files.names())
+	r.account(ctx, trigger, settings, changed, err)
+}
+
+func (r *Reloader) account(ctx context.Context, trigger string, settings, files []string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.c.Clock()
+	if err != nil {
+		again := trigger == "retry" && r.err != nil && r.err.Error() == err.Error()
+		r.stats.OK, r.err, r.failed = false, err, now
+		if again {
+			return // nothing that was not said before
+		}
+		r.stats.Failed++
+		r.c.Logger.LogAttrs(ctx, slog.LevelError, "reload_failed", slog.String("trigger", trigger), slog.Any("problems", lines(err)),
+			slog.String("in_force_since", r.stats.LastSuccess.UTC().Format(time.RFC3339)))
+		return
+	}
+	r.stats.OK, r.err, r.stats.LastSuccess = true, nil, now
+	r.stats.Succeeded++
+	r.c.Logger.LogAttrs(ctx, slog.LevelInfo, "reloaded", slog.String("trigger", trigger),
+		slog.Any("settings", notNil(settings)), slog.Any("files", notNil(files)))
+}
+
+func (r *Reloader) hasFailed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err != nil
+}
+
+// lines takes joined errors apart.
+func lines(err error) (all []string) {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return []string{err.Error()}
+	}
+	for _, one := range joined.Unwrap() {
+		all = append(all, lines(one)...)
+	}
+	return all
+}
+
+func notNil(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
