@@ -48,17 +48,25 @@ func TestKilledServerKeepsItsPromises(t *testing.T) {
 	if err := d.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "certbound.db")
+	expectWhole(t, d, received, revoked)
+}
+
+// expectWhole reads the files of a server, running or not: every token that was
+// received has its audit event, every revocation that was acknowledged is there,
+// and the chain is whole.
+func expectWhole(t *testing.T, d *harness.Dev, received, revoked []string) {
+	t.Helper()
+	file := filepath.Join(d.Dir, "certbound.db")
 	recorded := column(t, file, "SELECT token_id FROM audit_events WHERE kind = 'token.issued'")
 	denied := column(t, file, "SELECT subject FROM feed_entries WHERE kind = 'token' AND action = 'deny'")
 	t.Logf("%d tokens received, %d recorded; %d revoked, %d denied", len(received), len(recorded), len(revoked), len(denied))
 	if missing := absent(received, recorded); missing > 0 || len(received) == 0 {
 		t.Errorf("%d of %d received tokens have no audit event", missing, len(received))
 	}
-	if missing := absent(revoked, denied); missing > 0 || len(revoked) == 0 {
+	if missing := absent(revoked, denied); missing > 0 {
 		t.Errorf("%d of %d acknowledged revocations are lost", missing, len(revoked))
 	}
-	result := harness.Run(t, "audit", "verify", "--config", auditConfig(t, dir))
+	result := harness.Run(t, "audit", "verify", "--config", auditConfig(t, d.Dir))
 	if result.Code != 0 {
 		t.Errorf("audit verify: exit code %d\n%s%s", result.Code, result.Stdout, result.Stderr)
 	}
