@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"crypto/tls"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,19 +56,6 @@ func TestDatabaseThatTakesNoWrites(t *testing.T) {
 			expectRefusal(t, d, d.PostToken(t, &mallory, harness.TokenForm("mallory-app")), unbelieved("client_disabled"))
 			expectWhole(t, d, []string{tokenID(t, token)}, nil)
 		})
-	}
-}
-
-func revocation(d *harness.Dev, client, token string) harness.Request {
-	request := d.TokenRequest(nil, url.Values{"client_id": {client}, "token": {token}}.Encode())
-	request.URL = d.Revocation
-	return request
-}
-
-func adminChange(d *harness.Dev, token, path string) harness.Request {
-	return harness.Request{
-		Method: http.MethodPost, URL: d.Admin + "/admin/v1/" + path, Body: `{"reason":"test"}`,
-		Header: http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}},
 	}
 }
 
@@ -142,21 +128,4 @@ func (p *probe) afterOutage(t *testing.T) {
 	if n := p.handshakes.Load(); n != 1 {
 		t.Errorf("%s: it had to connect %d times", p.name, n)
 	}
-}
-
-// reasonOf reads the reason of a refusal of either form, and "" of other answers.
-func reasonOf(r *harness.Response) string {
-	var body struct {
-		Reason string `json:"reason"`
-	}
-	if r.Status == http.StatusOK || json.Unmarshal(r.Body, &body) != nil {
-		return ""
-	}
-	return body.Reason
-}
-
-func tokenID(t *testing.T, token string) string {
-	_, claims := issued(t, token)
-	id, _ := claims["jti"].(string)
-	return id
 }
