@@ -36,9 +36,9 @@ log lines and the x5t#S256 of tokens. The certificate need not be registered.`,
 	}
 	revoke.Flags().StringVar(&reason, "reason", "", "why, for the audit event")
 	must(revoke.MarkFlagRequired("reason"))
-	cmd := group(&cobra.Command{Use: "cert", Short: "Client certificates, through the admin API"}, revoke)
-	f.add(cmd)
-	return cmd
+	f.add(revoke) // the others ask nobody
+	return group(&cobra.Command{Use: "cert", Short: "Client certificates: look at them, verify them, revoke them"},
+		m.certInspectCommand(), m.certVerifyCommand(), revoke)
 }
 
 func (m *Main) printRevocation(f *adminFlags, done *admin.Revocation) error {
