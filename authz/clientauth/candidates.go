@@ -3,6 +3,7 @@ package clientauth
 import (
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 
 	"github.com/certbound/certbound/keys/dn"
 	"github.com/certbound/certbound/storage"
@@ -11,7 +12,7 @@ import (
 // Candidate is a name in a certificate by which a client could be registered.
 type Candidate struct {
 	Matcher storage.Matcher
-	Problem error // why it cannot be registered, or why the names of this kind cannot be read
+	Problem error // why it is of no use, or why the names of this kind cannot be read
 }
 
 // preference is the order of [Candidates]: names made for machines before names
@@ -30,12 +31,23 @@ func Candidates(leaf *x509.Certificate) (found []Candidate, unseen int) {
 			found = append(found, Candidate{storage.Matcher{Kind: kind}, err})
 		}
 		for _, value := range values {
-			m, err := NewMatcher(kind, value)
-			m.Kind, m.Value = kind, value
-			found = append(found, Candidate{m, err})
+			found = append(found, candidate(kind, value, leaf))
 		}
 	}
 	return found, unseenNames(leaf)
+}
+
+// candidate holds what the certificate says to what would be registered: a name
+// that could not be registered, or would not match then, is of no use.
+func candidate(kind storage.MatcherKind, value string, leaf *x509.Certificate) Candidate {
+	m, err := NewMatcher(kind, value)
+	if err != nil {
+		return Candidate{storage.Matcher{Kind: kind, Value: value}, err}
+	}
+	if v := matches(m, leaf); !v.ok {
+		return Candidate{m, errors.New("clientauth: it would not match: " + v.detail)}
+	}
+	return Candidate{m, nil}
 }
 
 // namesOf is what the rule of a kind sees; of the subject, the RFC 4514 string to

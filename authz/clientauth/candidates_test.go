@@ -12,7 +12,7 @@ import (
 func TestCandidatesMatchTheirCertificate(t *testing.T) {
 	ca := keystest.NewCA(t, "partners")
 	leaf := ca.Client(t, keystest.Subject(pkix.Name{Organization: []string{"Acme, Ltd"}, CommonName: "billing"}),
-		keystest.URI("spiffe://acme/billing", "spiffe://acme/other"), keystest.DNS("Billing.acme.test"),
+		keystest.URI("https://acme.test/billing", "urn:acme:other"), keystest.DNS("Billing.acme.test"),
 		keystest.IP("192.0.2.1", "2001:DB8::1"), keystest.Email("Ops@ACME.test")).Cert
 	found, unseen := Candidates(leaf)
 	var got []string
@@ -25,8 +25,8 @@ func TestCandidatesMatchTheirCertificate(t *testing.T) {
 		}
 		got = append(got, string(c.Matcher.Kind)+"="+c.Matcher.Value)
 	}
-	want := `san_uri=spiffe://acme/billing
-san_uri=spiffe://acme/other
+	want := `san_uri=https://acme.test/billing
+san_uri=urn:acme:other
 san_dns=billing.acme.test
 subject_dn=CN=billing,O=Acme\, Ltd
 san_email=Ops@acme.test
@@ -34,6 +34,14 @@ san_ip=192.0.2.1
 san_ip=2001:db8::1`
 	if strings.Join(got, "\n") != want || unseen != 0 {
 		t.Errorf("%d unseen and\n%s\nwant\n%s", unseen, strings.Join(got, "\n"), want)
+	}
+}
+
+func TestCandidatesThatWouldNotMatch(t *testing.T) {
+	leaf := keystest.NewCA(t, "partners").Client(t, keystest.URI("spiffe://acme/billing", "spiffe://acme/other")).Cert
+	found, _ := Candidates(leaf)
+	if len(found) != 3 || found[0].Problem == nil || found[1].Problem == nil || found[2].Problem != nil {
+		t.Errorf("two SPIFFE IDs: %+v", found)
 	}
 }
 

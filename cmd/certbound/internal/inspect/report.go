@@ -47,7 +47,7 @@ type Certificate struct {
 type Name struct {
 	Kind    string `json:"kind"`
 	Value   string `json:"value"`
-	Problem string `json:"problem,omitempty"` // why it cannot be registered
+	Problem string `json:"problem,omitempty"` // why it is of no use
 }
 
 // Suggested is the one member a client of this certificate is registered with.

@@ -47,7 +47,7 @@ func (c *Certificate) text(w io.Writer, i, of int) {
 	for _, name := range c.Names {
 		problem := ""
 		if name.Problem != "" {
-			problem = " (cannot be registered: " + name.Problem + ")"
+			problem = " (no use: " + name.Problem + ")"
 		}
 		line(name.Kind, "%s%s", name.Value, problem)
 	}
