@@ -17,6 +17,7 @@ import (
 
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/authz/token"
 	"github.com/certbound/certbound/keys/trust"
 )
@@ -109,8 +110,12 @@ func (w *world) endpoint(b *testing.B, record token.Audit) *token.Endpoint {
 	if err != nil {
 		b.Fatal(err)
 	}
+	records, err := registry.New(w.store, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
 	endpoint, err := token.New(token.Config{
-		Issuer: issuer, Authenticator: authenticator, APIs: w.store, Signer: w.ring, Audit: record,
+		Issuer: issuer, Authenticator: authenticator, Records: records, Signer: w.ring, Audit: record,
 		Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

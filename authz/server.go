@@ -15,6 +15,7 @@ import (
 	"github.com/certbound/certbound/authz/introspect"
 	"github.com/certbound/certbound/authz/issued"
 	"github.com/certbound/certbound/authz/metadata"
+	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/authz/revoke"
 	"github.com/certbound/certbound/authz/token"
 	"github.com/certbound/certbound/keys"
@@ -149,9 +150,13 @@ type endpoints struct {
 func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, tokens *issued.Verifier, notifier *revoke.Notifier) (*endpoints, error) {
 	var e endpoints
 	var errs [5]error
+	records, err := registry.New(c.Store, s.refreshTrust)
+	if err != nil {
+		return nil, err
+	}
 	e.documents, errs[0] = metadata.New(c.Issuer, published{c.Keys, c.FeedKeys})
 	e.token, errs[1] = token.New(token.Config{
-		Issuer: c.Issuer, Authenticator: authenticator, APIs: c.Store, Signer: c.Keys, Audit: s.audit,
+		Issuer: c.Issuer, Authenticator: authenticator, Records: records, Signer: c.Keys, Audit: s.audit,
 		Lifetime: c.TokenLifetime, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	e.introspection, errs[2] = introspect.New(introspect.Config{

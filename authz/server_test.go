@@ -315,9 +315,6 @@ func TestOpenConnectionsOutliveNothing(t *testing.T) {
 			w.apply(t, &admin.Registration{TrustBundles: []admin.TrustBundle{{
 				Name: "partners", Anchors: string(keystest.NewCA(t, "Next CA").CertPEM()),
 			}}})
-			if err := w.server.ReloadTrust(t.Context()); err != nil {
-				t.Fatal(err)
-			}
 		}, decision.RetiredBundle},
 	} {
 		t.Run(c.name, func(t *testing.T) {

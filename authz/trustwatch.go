@@ -83,9 +83,16 @@ func (s *Server) followTrust(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if s.trustChanged(ctx) && s.ReloadTrust(ctx) == nil {
-			s.logger.LogAttrs(ctx, slog.LevelInfo, "trust_reloaded")
-		}
+		s.refreshTrust(ctx)
+	}
+}
+
+// refreshTrust puts in force what has changed. Token requests call it too, when
+// they find that the registration has changed: none of them shall rest on a bundle
+// that was retired before it.
+func (s *Server) refreshTrust(ctx context.Context) {
+	if s.trustChanged(ctx) && s.ReloadTrust(ctx) == nil {
+		s.logger.LogAttrs(ctx, slog.LevelInfo, "trust_reloaded")
 	}
 }
 

@@ -54,7 +54,7 @@ var importRules = []importRule{
 		"an API owner who imports the verifier must pull in a handful of packages and no server"},
 	{[]string{"authz/tokenclient"}, []string{"keys/thumbprint"}, []string{"keys/keystest", "keys/ca"},
 		"the token source is for clients; it must not pull in the server"},
-	{[]string{"authz/token"}, append([]string{"authz/clientauth", "authz/internal/fositex"}, authzBase...), serverTests,
+	{[]string{"authz/token"}, append([]string{"authz/clientauth", "authz/internal/fositex", "authz/registry"}, authzBase...), serverTests,
 		"only the token endpoint authenticates clients and uses the grant handler"},
 	{[]string{"authz/admin"}, append([]string{"authz/clientauth", "resource"}, authzBase...), serverTests,
 		"the admin API checks its own tokens with our own verifier, and registers what clientauth can match"},

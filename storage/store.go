@@ -54,6 +54,16 @@ type Reader interface {
 	AuditReader
 	FeedReader
 	DenialReader
+	RegistrationReader
+}
+
+// RegistrationReader tells whether what was read before still holds.
+type RegistrationReader interface {
+	// RegistrationVersion is raised by every transaction that changes a partner,
+	// client, certificate, trust bundle, API, signing key or certificate denial.
+	// What was read at a version, read first, is as the database has it for as
+	// long as the version is the same.
+	RegistrationVersion(ctx context.Context) (int64, error)
 }
 
 // PartnerReader reads partners.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/certbound/certbound/storage"
@@ -69,15 +70,26 @@ func (r *Recorder) batch(first *pending) []pending {
 }
 
 // commit stores a batch in one transaction and tells everybody who waits for it.
+// Events that rest on an earlier registration stay out.
 func (r *Recorder) commit(batch []pending) {
 	// Not the context of whoever asked: one caller who leaves must not undo the
 	// events of the others.
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	records := make([]storage.AuditEvent, len(batch))
-	err := r.config.Store.Update(ctx, func(tx storage.Tx) error {
-		for i := range batch { // the closure may run again
-			records[i] = batch[i].event
+	var version int64
+	stored := 0
+	err := r.config.Store.Update(ctx, func(tx storage.Tx) (err error) {
+		if version, err = registrationOf(ctx, tx, batch); err != nil {
+			return err
+		}
+		records := make([]storage.AuditEvent, 0, len(batch)) // anew: the closure may run again
+		for i := range batch {
+			if !batch[i].outdated(version) {
+				records = append(records, batch[i].event)
+			}
+		}
+		if stored = len(records); stored == 0 {
+			return nil
 		}
 		return r.append(ctx, tx, records)
 	})
@@ -86,12 +98,29 @@ func (r *Recorder) commit(batch []pending) {
 			slog.Int("events", len(batch)), slog.String("detail", err.Error()))
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	} else {
-		r.committed.Add(int64(len(batch)))
+		r.committed.Add(int64(stored))
 		r.batches.Add(1)
 	}
 	for i := range batch {
-		if batch[i].done != nil {
-			batch[i].done <- err
+		switch p := &batch[i]; {
+		case p.done == nil:
+		case err == nil && p.outdated(version):
+			p.done <- ErrOutdated
+		default:
+			p.done <- err
 		}
 	}
+}
+
+// registrationOf reads the version when an event of the batch rests on one.
+func registrationOf(ctx context.Context, tx storage.Tx, batch []pending) (int64, error) {
+	if !slices.ContainsFunc(batch, func(p pending) bool { return p.registration != 0 }) {
+		return 0, nil
+	}
+	return tx.RegistrationVersion(ctx)
+}
+
+// outdated reports whether the event rests on another version than this one.
+func (p *pending) outdated(version int64) bool {
+	return p.registration != 0 && p.registration != version
 }

@@ -40,6 +40,11 @@ type Event struct {
 	TokenID    string
 	RequestID  string
 	Detail     any // marshals to a JSON object; nil is {}
+
+	// Registration is the version of the registration the event rests on
+	// (storage.RegistrationReader); 0 means any. It is not stored: [Recorder.Record]
+	// fails with [ErrOutdated] when it is no longer the database's.
+	Registration int64
 }
 
 // record renders an event for storage; its place in the chain comes later.

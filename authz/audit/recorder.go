@@ -17,6 +17,10 @@ import (
 // happen.
 var ErrUnavailable = errors.New("audit: the event could not be stored")
 
+// ErrOutdated: the registration has changed since the event was decided, so it was
+// not stored. Decide again.
+var ErrOutdated = errors.New("audit: the registration has changed")
+
 var errStopped = fmt.Errorf("%w: the recorder has stopped", ErrUnavailable)
 
 // Durability says when Record returns.
@@ -42,6 +46,7 @@ const (
 // Store is where events go.
 type Store interface {
 	Update(ctx context.Context, fn func(storage.Tx) error) error
+	storage.RegistrationReader
 }
 
 // Config holds what a Recorder needs. Store, Instance, Clock and Logger are
@@ -75,8 +80,9 @@ type Recorder struct {
 
 // pending is an event and whoever waits for it; done is nil when nobody does.
 type pending struct {
-	event storage.AuditEvent
-	done  chan error
+	event        storage.AuditEvent
+	registration int64 // version it rests on; 0 is any
+	done         chan error
 }
 
 // New checks c and returns a Recorder. Nothing is stored before Run.
@@ -116,7 +122,9 @@ func (r *Recorder) Record(ctx context.Context, e Event) error {
 	}
 	p := pending{event: record}
 	if r.config.Durability == Strict {
-		p.done = make(chan error, 1)
+		p.done, p.registration = make(chan error, 1), e.Registration
+	} else if err := r.current(ctx, e.Registration); err != nil {
+		return err
 	}
 	select {
 	case <-r.stopped: // a full choice below could queue what nobody will commit
@@ -147,6 +155,21 @@ func (r *Recorder) Record(ctx context.Context, e Event) error {
 			return errStopped
 		}
 	}
+}
+
+// current checks the version now, for an event whose commit nobody waits for.
+func (r *Recorder) current(ctx context.Context, version int64) error {
+	if version == 0 {
+		return nil
+	}
+	now, err := r.config.Store.RegistrationVersion(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case now != version:
+		return ErrOutdated
+	}
+	return nil
 }
 
 // Refused queues the record of a refusal. It never blocks: beyond the bounds the

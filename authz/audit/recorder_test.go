@@ -116,6 +116,8 @@ func verified(t *testing.T, store storage.Store, events int64) {
 
 // counted is a store that keeps nothing and whose commits wait for the test.
 type counted struct {
+	storage.RegistrationReader // not asked
+
 	gate chan struct{}
 	seq  int64
 }
@@ -204,6 +206,46 @@ func TestCallerWhoLeavesGetsNoToken(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	close(store.gate)
+}
+
+// TestEventOfAnEarlierRegistrationStaysOut: whoever disabled a client must not see
+// a token issued on the word of what was read before.
+func TestEventOfAnEarlierRegistrationStaysOut(t *testing.T) {
+	for _, durability := range []audit.Durability{audit.Strict, audit.Async} {
+		t.Run(string(durability), func(t *testing.T) {
+			store := open(t)
+			recorder, stop := run(t, store, func(c *audit.Config) { c.Durability = durability })
+			version, err := store.RegistrationVersion(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			record := func(i int, registration int64) error {
+				e := issued(i)
+				e.Registration = registration
+				return recorder.Record(t.Context(), e)
+			}
+			if err := record(0, version); err != nil {
+				t.Error(err)
+			}
+			err = store.Update(t.Context(), func(tx storage.Tx) error {
+				return tx.CreatePartner(t.Context(), storage.Partner{ID: "new", Name: "New", CreatedAt: time.Now()})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := record(1, version); !errors.Is(err, audit.ErrOutdated) {
+				t.Errorf("an event of an earlier registration: %v, want ErrOutdated", err)
+			}
+			if err := record(2, 0); err != nil {
+				t.Errorf("an event that rests on none: %v", err)
+			}
+			if err := record(3, version+1); err != nil {
+				t.Errorf("an event of this registration: %v", err)
+			}
+			stop()
+			verified(t, store, 3)
+		})
+	}
 }
 
 func TestStopFlushesAndThenRefuses(t *testing.T) {

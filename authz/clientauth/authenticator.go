@@ -9,6 +9,7 @@ import (
 
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/keys/peercert"
+	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/keys/trust"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
@@ -16,9 +17,9 @@ import (
 
 // Records is what the authenticator reads.
 type Records interface {
-	storage.ClientReader
-	storage.CertificateReader
-	storage.DenialReader
+	Client(ctx context.Context, id string) (storage.Client, error)
+	ClientCertificates(ctx context.Context, clientID string) ([]storage.Certificate, error)
+	CertificateDenied(ctx context.Context, t thumbprint.Thumbprint) (bool, error)
 }
 
 // Config holds the dependencies of an Authenticator; all are required.
@@ -45,6 +46,13 @@ func New(c Config) (*Authenticator, error) {
 		return nil, errors.New("clientauth: Config.Clock is missing")
 	}
 	return &Authenticator{c}, nil
+}
+
+// With returns an Authenticator that reads other records.
+func (a *Authenticator) With(records Records) *Authenticator {
+	with := *a
+	with.Records = records
+	return &with
 }
 
 // Authenticated is a client that proved who it is, and how.

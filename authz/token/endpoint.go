@@ -11,8 +11,8 @@ import (
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/resource/decision"
-	"github.com/certbound/certbound/storage"
 )
 
 // minRemaining is the certificate lifetime below which a request is refused: a
@@ -43,7 +43,7 @@ type Audit interface {
 type Config struct {
 	Issuer        string // the iss claim
 	Authenticator *clientauth.Authenticator
-	APIs          storage.APIReader
+	Records       *registry.Registry // clients and APIs
 	Signer        Signer
 	Audit         Audit
 	Lifetime      time.Duration // of a token whose API says nothing; 0 means oauth.DefaultTokenLifetime
@@ -66,7 +66,7 @@ func New(c Config) (*Endpoint, error) {
 	switch {
 	case c.Issuer == "":
 		return nil, errors.New("token: Config.Issuer is missing")
-	case c.Authenticator == nil || c.APIs == nil || c.Signer == nil || c.Audit == nil || c.Clock == nil || c.Logger == nil:
+	case c.Authenticator == nil || c.Records == nil || c.Signer == nil || c.Audit == nil || c.Clock == nil || c.Logger == nil:
 		return nil, errors.New("token: a dependency in Config is missing")
 	case c.Lifetime < time.Second || c.Lifetime > oauth.MaxTokenLifetime || c.Lifetime%time.Second != 0:
 		return nil, errors.New("token: Config.Lifetime must be whole seconds, from 1s to 1h")
@@ -85,7 +85,11 @@ type Response struct {
 // ServeHTTP answers one token request, records its decision and logs it.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := oauth.NewDecision(r, decision.TokenRequest, e.Clock())
-	response, refusal := e.issue(w, r, &d.Evidence)
+	form, refusal := read(w, r)
+	var response *Response
+	if refusal == nil {
+		response, refusal = e.decide(r, form, d)
+	}
 	if refusal != nil {
 		e.refuse(w, r, d, refusal)
 		return
@@ -93,12 +97,6 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := json.Marshal(response)
 	if err != nil {
 		e.refuse(w, r, d, oauth.RefuseFor(decision.InternalError, err))
-		return
-	}
-	d.Allow(http.StatusOK, e.Clock())
-	// 8. The record: no token leaves before it is durable (design rule 16).
-	if refusal := e.record(r.Context(), d); refusal != nil {
-		e.refuse(w, r, d, refusal)
 		return
 	}
 	e.sink().Put(r.Context(), d)
@@ -112,13 +110,53 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) // the client may be gone; the token was issued all the same
 }
 
-func (e *Endpoint) record(ctx context.Context, d *decision.Decision) *oauth.Error {
-	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
+// maxDecisions is how often one request is decided while the registration changes
+// under it.
+const maxDecisions = 4
+
+// decide issues a token that rests on the registration as it is. The records come
+// from memory; whether they still hold is asked once, where it counts: a token is
+// recorded only in a registration that has not changed, and a refusal stands only
+// on records that were just found to be the database's.
+func (e *Endpoint) decide(r *http.Request, form oauth.Form, d *decision.Decision) (*Response, *oauth.Error) {
+	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
 	defer cancel()
-	if err := e.Audit.Record(ctx, audit.FromDecision(audit.TokenIssued, d)); err != nil {
-		return oauth.RefuseFor(decision.AuditUnavailable, err)
+	r = r.WithContext(ctx)
+	request := d.Evidence
+	view, err := e.Records.View(ctx)
+	for range maxDecisions {
+		if err != nil {
+			return nil, oauth.RefuseFor(decision.StorageUnavailable, err)
+		}
+		records := view.Read()
+		d.Evidence = request
+		response, refusal := e.issue(r, form, records, &d.Evidence)
+		if refusal == nil {
+			d.Allow(http.StatusOK, e.Clock())
+			// 8. The record: no token leaves before it is durable (design rule 16).
+			err := e.record(ctx, d, view.Version())
+			if err == nil {
+				return response, nil
+			}
+			if !errors.Is(err, audit.ErrOutdated) {
+				return nil, oauth.RefuseFor(decision.AuditUnavailable, err)
+			}
+		}
+		if refusal != nil && !records.Used() {
+			return nil, refusal
+		}
+		decided := view
+		if view, err = e.Records.Fresh(ctx); err == nil && refusal != nil && view == decided {
+			return nil, refusal
+		}
 	}
-	return nil
+	return nil, oauth.Refuse(decision.StorageUnavailable, "the registration changed each time the request was decided")
+}
+
+func (e *Endpoint) record(ctx context.Context, d *decision.Decision, registration int64) error {
+	event := audit.FromDecision(audit.TokenIssued, d)
+	event.Registration = registration
+	return e.Audit.Record(ctx, event)
 }
 
 func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, d *decision.Decision, refusal *oauth.Error) {

@@ -12,33 +12,33 @@ import (
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/internal/fositex"
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
 )
 
-// issue is the pipeline. No step can be reached without the ones before it, and
-// each takes what it needs from their results.
-func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, evidence *decision.Evidence) (*Response, *oauth.Error) {
+// read is the first part of the pipeline: what needs no registration.
+func read(w http.ResponseWriter, r *http.Request) (oauth.Form, *oauth.Error) {
 	// 1. The form: body only, each parameter once (RFC 6749 §3.2).
 	form, refusal := oauth.ParseForm(w, r)
 	if refusal != nil {
-		return nil, refusal
+		return form, refusal
 	}
 	// 2. The grant: the one we serve.
-	if refusal := checkGrant(form); refusal != nil {
-		return nil, refusal
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
-	defer cancel()
-	r = r.WithContext(ctx)
+	return form, checkGrant(form)
+}
+
+// issue is the rest of the pipeline. No step can be reached without the ones
+// before it, and each takes what it needs from their results.
+func (e *Endpoint) issue(r *http.Request, form oauth.Form, records *registry.Reading, evidence *decision.Evidence) (*Response, *oauth.Error) {
 	// 3. The client: RFC 8705 §2.
-	client, refusal := e.Authenticator.Authenticate(r, form, evidence)
+	client, refusal := e.Authenticator.With(records).Authenticate(r, form, evidence)
 	if refusal != nil {
 		return nil, refusal
 	}
 	// 4. The target: one API, and what of it the client may have.
-	target, refusal := e.resolve(r.Context(), client.Client, form)
+	target, refusal := resolve(r.Context(), records, client.Client, form)
 	if refusal != nil {
 		return nil, refusal
 	}

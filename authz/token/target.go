@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
 )
@@ -24,7 +25,7 @@ type target struct {
 // (RFC 8707), else the one API that owns every scope asked for. Without scope
 // the client gets all its scopes for that API; one scope it may not have, and
 // nothing is issued.
-func (e *Endpoint) resolve(ctx context.Context, client storage.Client, form oauth.Form) (target, *oauth.Error) {
+func resolve(ctx context.Context, records *registry.Reading, client storage.Client, form oauth.Form) (target, *oauth.Error) {
 	requested, refusal := oauth.ParseScope(form.Get(oauth.ParamScope))
 	if refusal != nil {
 		return target{}, refusal
@@ -34,7 +35,7 @@ func (e *Endpoint) resolve(ctx context.Context, client storage.Client, form oaut
 			return target{}, notGranted(client.Scopes, scope)
 		}
 	}
-	api, refusal := e.api(ctx, client, requested, form.All(oauth.ParamResource))
+	api, refusal := apiFor(ctx, records, client, requested, form.All(oauth.ParamResource))
 	if refusal != nil {
 		return target{}, refusal
 	}
@@ -55,13 +56,13 @@ func (e *Endpoint) resolve(ctx context.Context, client storage.Client, form oaut
 	return target{api.Audience, allowed, requested, api.TokenLifetime}, nil
 }
 
-// api is the API the request leads to.
-func (e *Endpoint) api(ctx context.Context, client storage.Client, requested, resources []string) (storage.API, *oauth.Error) {
+// apiFor is the API the request leads to.
+func apiFor(ctx context.Context, records *registry.Reading, client storage.Client, requested, resources []string) (storage.API, *oauth.Error) {
 	switch len(resources) {
 	case 0:
-		return e.apiOwning(ctx, client, requested)
+		return apiOwning(ctx, records, client, requested)
 	case 1:
-		api, err := e.APIs.APIByAudience(ctx, resources[0])
+		api, err := records.APIByAudience(ctx, resources[0])
 		if errors.Is(err, storage.ErrNotFound) {
 			return storage.API{}, &oauth.Error{Reason: decision.TargetInvalid, Detail: "no API has this audience", Seen: resources[0]}
 		}
@@ -76,7 +77,7 @@ func (e *Endpoint) api(ctx context.Context, client storage.Client, requested, re
 
 // apiOwning is the one API that owns the scopes asked for, or, when none are,
 // all the client's scopes.
-func (e *Endpoint) apiOwning(ctx context.Context, client storage.Client, requested []string) (storage.API, *oauth.Error) {
+func apiOwning(ctx context.Context, records *registry.Reading, client storage.Client, requested []string) (storage.API, *oauth.Error) {
 	scopes := requested
 	if len(scopes) == 0 {
 		scopes = client.Scopes
@@ -84,7 +85,7 @@ func (e *Endpoint) apiOwning(ctx context.Context, client storage.Client, request
 	if len(scopes) == 0 {
 		return storage.API{}, oauth.Refuse(decision.ScopeNotGranted, "the client has no scopes")
 	}
-	apis, err := e.APIs.APIsOwningScopes(ctx, scopes)
+	apis, err := records.APIsOwningScopes(ctx, scopes)
 	if err != nil {
 		return storage.API{}, oauth.RefuseFor(decision.StorageUnavailable, err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/keys/trust"
@@ -26,7 +27,14 @@ import (
 type hung struct {
 	storage.Store // whatever else is asked is a fault of the test
 
-	clientAnswers bool
+	versionAnswers, clientAnswers bool
+}
+
+func (h hung) RegistrationVersion(ctx context.Context) (int64, error) {
+	if h.versionAnswers {
+		return 1, nil
+	}
+	return 0, h.wait(ctx)
 }
 
 func (h hung) wait(ctx context.Context) error {
@@ -74,15 +82,19 @@ func (unused) Refused(audit.Event) {}
 // read hangs.
 func TestHungDisk(t *testing.T) {
 	pair := keystest.SelfSigned(t)
-	for _, records := range []hung{{clientAnswers: false}, {clientAnswers: true}} {
+	for _, records := range []hung{{}, {versionAnswers: true}, {versionAnswers: true, clientAnswers: true}} {
 		synctest.Test(t, func(t *testing.T) {
 			clock := func() time.Time { return pair.Cert.NotBefore.Add(time.Hour) }
 			authenticator, err := clientauth.New(clientauth.Config{Records: records, Trust: trust.NewSet(nil, nil), Clock: clock})
 			if err != nil {
 				t.Fatal(err)
 			}
+			registered, err := registry.New(records, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
 			endpoint, err := New(Config{
-				Issuer: "https://as.example", Authenticator: authenticator, APIs: records, Signer: unused{}, Audit: unused{},
+				Issuer: "https://as.example", Authenticator: authenticator, Records: registered, Signer: unused{}, Audit: unused{},
 				Clock: clock, Logger: slog.New(slog.DiscardHandler),
 			})
 			if err != nil {

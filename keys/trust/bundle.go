@@ -26,7 +26,7 @@ type Spec struct {
 	AllowPublicRoots bool // MUST NOT be set unless any holder of a public certificate may be a client
 }
 
-// Bundle is one version of a named set of trust anchors. It is immutable and
+// Bundle is one version of a named set of trust anchors. Its rules never change; it is
 // safe for concurrent use.
 type Bundle struct {
 	name     string
@@ -39,6 +39,7 @@ type Bundle struct {
 	helpers *x509.CertPool // of intermediates and issuers
 	// bySubject holds all of them, anchors first, by raw subject.
 	bySubject map[string][]*x509.Certificate
+	verdicts  *verdicts
 	// others is set by NewSet: the authorities of all bundles in the set.
 	others neighbours
 }
@@ -115,7 +116,7 @@ func (b *Bundle) setLimits() error {
 
 func (b *Bundle) index() {
 	b.roots, b.helpers = x509.NewCertPool(), x509.NewCertPool()
-	b.bySubject = make(map[string][]*x509.Certificate)
+	b.bySubject, b.verdicts = make(map[string][]*x509.Certificate), newVerdicts()
 	for _, cert := range b.anchors {
 		b.roots.AddCert(cert)
 	}

@@ -12,11 +12,16 @@ const maxPresented = 10
 // Verify returns nil when a path leads from leaf to an anchor at the given time
 // (RFC 5280 §6.1) and every certificate on it may stand there for client
 // authentication. The presented certificates help to find the path and are
-// trusted for nothing. The error wraps one of the sentinels of this package.
+// trusted for nothing. The error wraps one of the sentinels of this package. An
+// accepted leaf is remembered until the first certificate on its path ends.
 func (b *Bundle) Verify(leaf *x509.Certificate, presented []*x509.Certificate, now time.Time) error {
 	now = now.Truncate(time.Second) // notAfter includes its whole second
 	if err := b.admit(leaf, presented, now); err != nil {
 		return err
+	}
+	leafHash, sent := hashOf(leaf), hashOf(presented...)
+	if b.verdicts.accepted(leafHash, sent, now) {
+		return nil
 	}
 	connected := b.connected(presented)
 	chains, err := leaf.Verify(x509.VerifyOptions{
@@ -33,6 +38,7 @@ func (b *Bundle) Verify(leaf *x509.Certificate, presented []*x509.Certificate, n
 	for _, chain := range chains {
 		err := b.judge(chain)
 		if err == nil {
+			b.verdicts.accept(leafHash, sent, chain)
 			return nil
 		}
 		if first == nil {

@@ -4,6 +4,7 @@ DROP TABLE audit_checkpoints;
 DROP TABLE audit_events;
 DROP TABLE audit_streams;
 DROP TABLE idempotency_keys;
+DROP TABLE registration;
 DROP TABLE feed_entries;
 DROP TABLE feed_counter;
 DROP TABLE certificate_denials;

@@ -161,6 +161,15 @@ CREATE TABLE certificate_denials (
 
 CREATE INDEX certificate_denials_client ON certificate_denials (client_id) WHERE client_id IS NOT NULL;
 
+-- Goes up with every commit that changes what a token request reads: whoever keeps
+-- something in memory sees here whether it still holds.
+CREATE TABLE registration (
+    id      INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    version INTEGER NOT NULL CHECK (version >= 1)
+) STRICT;
+
+INSERT INTO registration (id, version) VALUES (1, 1);
+
 -- Rule 12: seq comes from this one row, locked until commit, so that entries
 -- become visible in the order of their numbers. pruned_seq is the greatest number
 -- that was pruned: who knows less than that may have missed something.

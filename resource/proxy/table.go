@@ -12,85 +12,57 @@ import (
 	"github.com/certbound/certbound/resource/decision"
 )
 
-// table finds the route of a request: the most specific host first, and among its
-// routes the most specific path.
+// table finds the route of a request. mux matches paths only: its handling of
+// methods knows no Allow header, and would let a laxer template answer for a
+// method that the most specific one does not list.
 type table struct {
-	exact    map[string]*paths // by host name
-	wildcard map[string]*paths // by what follows the first label
-	anyHost  *paths            // of routes that name no host; may be nil
-}
-
-// paths finds the route of a path among those of one host. mux matches paths
-// only: its handling of methods knows no Allow header, and would let a laxer
-// template answer for a method that the most specific one does not list.
-type paths struct {
 	router *mux.Router
 	shapes map[*mux.Route]*shape
 }
 
-// shape is every route of one host whose templates match the same paths.
+// shape is every route whose templates match the same paths.
 type shape struct {
-	label    string // host and template, for the log
 	template template
 	byMethod map[string]*route
 	allow    string // for the Allow header, sorted
 }
 
-// route is a Route ready for use, under one of its hosts.
+// route is a Route ready for use.
 type route struct {
 	Route
-	index  int
-	label  string // host and template as configured; the name of the route in logs
-	base   string // the upstream's escaped base path, without a final slash
-	needed []string
+	index int
+	base  string // the upstream's escaped base path, without a final slash
 }
-
-// draft is a table in the making: shapes by host, then by what they match.
-type draft map[host]map[string]*shape
 
 // newTable compiles the routes and reports everything that is wrong with them.
 func newTable(routes []Route) (*table, []*RouteError) {
 	var faults []*RouteError
-	shapes := draft{}
+	shapes := map[string]*shape{}
 	for i := range routes {
 		report := func(field string, err error) { faults = append(faults, &RouteError{i, field, err}) }
 		t, err := parseTemplate(routes[i].Path)
 		if err != nil {
 			report("path", err)
 		}
-		hosts, hostsFine := parseHosts(routes[i].Hosts, report)
 		routes[i].check(report)
-		if err == nil && hostsFine {
-			shapes.add(hosts, t, routes[i], i, report)
+		if err == nil {
+			s := shapes[t.shape()]
+			if s == nil {
+				s = &shape{template: t, byMethod: map[string]*route{}}
+				shapes[t.shape()] = s
+			}
+			s.add(&route{Route: routes[i], index: i}, report)
 		}
 	}
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	return shapes.build(), nil
-}
-
-// add registers a route under each of its hosts, and says once that it collides.
-func (d draft) add(hosts []host, t template, r Route, index int, report func(string, error)) {
-	for _, h := range hosts {
-		if d[h] == nil {
-			d[h] = map[string]*shape{}
-		}
-		s := d[h][t.shape()]
-		if s == nil {
-			s = &shape{label: h.String() + t.String(), template: t, byMethod: map[string]*route{}}
-			d[h][t.shape()] = s
-		}
-		if !s.add(&route{Route: r, index: index, label: h.String() + r.Path}, report) {
-			return
-		}
-	}
+	return build(shapes), nil
 }
 
 // add registers a route under each of its methods. A second route for the same
 // requests would never be reached, and its author believes that it is.
-func (s *shape) add(rt *route, report func(string, error)) (fine bool) {
-	fine = true
+func (s *shape) add(rt *route, report func(string, error)) {
 	for _, method := range rt.Methods {
 		first, taken := s.byMethod[method]
 		switch {
@@ -98,30 +70,13 @@ func (s *shape) add(rt *route, report func(string, error)) (fine bool) {
 			s.byMethod[method] = rt
 		case first.index != rt.index: // a method listed twice is reported by check
 			report("path", fmt.Errorf("%s %s matches the same requests as routes[%d], %s %s",
-				method, rt.label, first.index, method, first.label))
-			fine = false
+				method, rt.Path, first.index, method, first.Path))
 		}
 	}
-	return fine
 }
 
-func (d draft) build() *table {
-	t := &table{exact: map[string]*paths{}, wildcard: map[string]*paths{}}
-	for h, shapes := range d {
-		switch p := newPaths(shapes); {
-		case h.name == "":
-			t.anyHost = p
-		case h.wildcard:
-			t.wildcard[h.name] = p
-		default:
-			t.exact[h.name] = p
-		}
-	}
-	return t
-}
-
-func newPaths(shapes map[string]*shape) *paths {
-	p := &paths{
+func build(shapes map[string]*shape) *table {
+	t := &table{
 		router: mux.NewRouter().SkipClean(true).UseEncodedPath(),
 		shapes: make(map[*mux.Route]*shape, len(shapes)),
 	}
@@ -133,10 +88,10 @@ func newPaths(shapes map[string]*shape) *paths {
 	for _, s := range sorted {
 		s.finish()
 		// mux tries in order of registration: the most specific stands first.
-		r := p.router.NewRoute().Path(s.template.render(func(i int) string { return "{p" + strconv.Itoa(i) + "}" }))
-		p.shapes[r] = s
+		r := t.router.NewRoute().Path(s.template.render(func(i int) string { return "{p" + strconv.Itoa(i) + "}" }))
+		t.shapes[r] = s
 	}
-	return p
+	return t
 }
 
 // finish fills in what is derived from a route that has no faults.
@@ -145,54 +100,24 @@ func (s *shape) finish() {
 	for method, rt := range s.byMethod {
 		methods = append(methods, method)
 		rt.base = strings.TrimSuffix(rt.Upstream.EscapedPath(), "/")
-		rt.needed = slices.Concat(rt.Scopes, rt.AnyOfScopes)
 	}
 	slices.Sort(methods)
 	s.allow = strings.Join(methods, ", ")
 }
 
-// namesHosts reports whether Host decides anything.
-func (t *table) namesHosts() bool { return len(t.exact) > 0 || len(t.wildcard) > 0 }
-
-// find returns the shape that matches a request whose path passed CheckPath, or
-// nil. A host wins before a path does: a template of the request's own host goes
-// before a literal of any host.
+// find returns the shape that matches a path that passed CheckPath, or nil.
 func (t *table) find(r *http.Request) *shape {
-	r = canonicalRequest(r)
-	if t.namesHosts() {
-		name := requestHost(r)
-		if s := t.exact[name].find(r); s != nil {
-			return s
-		}
-		if _, parent, ok := strings.Cut(name, "."); ok {
-			if s := t.wildcard[parent].find(r); s != nil {
-				return s
-			}
-		}
-	}
-	return t.anyHost.find(r)
-}
-
-// canonicalRequest is r in the one spelling in which literals are kept, for
-// matching only. The request itself goes on as it came.
-func canonicalRequest(r *http.Request) *http.Request {
 	escaped := decision.Path(r.URL)
-	canonical := canonicalPath(escaped)
-	if canonical == escaped {
-		return r
-	}
-	u := *r.URL
-	u.RawPath = canonical
-	return &http.Request{Method: r.Method, URL: &u, Host: r.Host}
-}
-
-func (p *paths) find(r *http.Request) *shape {
-	if p == nil {
-		return nil
+	if canonical := canonicalPath(escaped); canonical != escaped {
+		// Match the one spelling in which literals are kept. The request itself goes
+		// on as it came.
+		u := *r.URL
+		u.RawPath = canonical
+		r = &http.Request{Method: r.Method, URL: &u}
 	}
 	var match mux.RouteMatch
-	if !p.router.Match(r, &match) {
+	if !t.router.Match(r, &match) {
 		return nil
 	}
-	return p.shapes[match.Route]
+	return t.shapes[match.Route]
 }

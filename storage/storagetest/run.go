@@ -37,6 +37,7 @@ func Run(t *testing.T, newStore NewStore) {
 		{"FeedPruning", testFeedPruning},
 		{"Denied", testDenied},
 		{"Denials", testDenials},
+		{"Registration", testRegistration},
 		{"Update", testUpdate},
 		{"Cancellation", testCancellation},
 		{"Hostile", testHostile},

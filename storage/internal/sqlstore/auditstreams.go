@@ -24,7 +24,7 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 )
 
-var groupCommit = []string{streamOfInstance, moveHead, insertEvent}
+var groupCommit = []string{streamOfInstance, moveHead, insertEvent, registrationVersion}
 
 func scanStream(scan func(...any) error) (a storage.AuditStream, err error) {
 	err = scan(&a.ID, &a.Instance, &a.HeadSeq, hashInto{&a.HeadHash}, timeInto{&a.CreatedAt})
@@ -52,7 +52,7 @@ func (t *tx) AuditStreamFor(ctx context.Context, instance string, now time.Time)
 }
 
 func (t *tx) addStream(ctx context.Context, instance string, now time.Time) error {
-	return t.exec(ctx, "audit_streams", `
+	return t.execBeside(ctx, "audit_streams", `
 		INSERT INTO audit_streams (instance, head_seq, head_hash, created_at) VALUES ($1, 0, $2, $3)`,
 		instance, make([]byte, len(storage.AuditHash{})), seconds(now))
 }
@@ -70,7 +70,7 @@ func (t *tx) AppendAuditEvents(ctx context.Context, streamID int64, events []sto
 	}
 	first, last := &events[0], &events[len(events)-1]
 	var id int64
-	moved, err := t.write(ctx, "audit_streams", moveHead,
+	moved, err := t.writeBeside(ctx, "audit_streams", moveHead,
 		[]any{last.Seq, last.Hash[:], streamID, first.Seq - 1, first.Prev[:]}, &id)
 	if err != nil {
 		return err
@@ -118,6 +118,6 @@ func (r reader) AuditCheckpoints(ctx context.Context) ([]storage.AuditCheckpoint
 
 // AddAuditCheckpoint implements storage.AuditWriter.
 func (t *tx) AddAuditCheckpoint(ctx context.Context, c storage.AuditCheckpoint) error {
-	return t.exec(ctx, "audit_checkpoints", `INSERT INTO audit_checkpoints (kid, jws, created_at) VALUES ($1, $2, $3)`,
+	return t.execBeside(ctx, "audit_checkpoints", `INSERT INTO audit_checkpoints (kid, jws, created_at) VALUES ($1, $2, $3)`,
 		c.KID, c.JWS, seconds(c.CreatedAt))
 }

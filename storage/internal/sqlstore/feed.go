@@ -77,7 +77,7 @@ func (t *tx) AppendFeed(ctx context.Context, entries []storage.FeedEntry) (int64
 		return 0, t.fail(err)
 	}
 	var seq int64
-	_, err := t.write(ctx, "feed_counter", `UPDATE feed_counter SET seq = seq + $1 WHERE id = 1 RETURNING seq`,
+	_, err := t.writeBeside(ctx, "feed_counter", `UPDATE feed_counter SET seq = seq + $1 WHERE id = 1 RETURNING seq`,
 		[]any{len(entries)}, &seq)
 	if err != nil {
 		return 0, err
@@ -137,7 +137,7 @@ func (t *tx) PruneFeed(ctx context.Context, now time.Time) (int64, error) {
 		return 0, t.fail(err)
 	}
 	if pruned > 0 {
-		err = t.exec(ctx, "feed_counter", `UPDATE feed_counter SET pruned_seq = $1 WHERE id = 1 AND pruned_seq < $1`, newest)
+		err = t.execBeside(ctx, "feed_counter", `UPDATE feed_counter SET pruned_seq = $1 WHERE id = 1 AND pruned_seq < $1`, newest)
 	}
 	return pruned, err
 }

@@ -87,6 +87,9 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) error {
 	if t.failed != nil { // fn went on as if nothing had happened
 		return t.failed
 	}
+	if err := t.raiseRegistration(ctx); err != nil {
+		return failure(ctx, err)
+	}
 	if err := sqlTx.Commit(); err != nil {
 		return failure(ctx, err)
 	}

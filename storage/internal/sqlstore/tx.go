@@ -12,6 +12,8 @@ type tx struct {
 	direct  direct
 	dialect Dialect
 	failed  error // the first error of a write method
+
+	registration bool // whether the registration has changed
 }
 
 var _ storage.Tx = (*tx)(nil)
@@ -19,8 +21,14 @@ var _ storage.Tx = (*tx)(nil)
 // write runs one statement that ends with a RETURNING clause, and scans what it
 // returns. No row means the condition of the statement did not hold: changed is
 // false. refers names the references a conflict may be about, for databases
-// that do not tell.
+// that do not tell. The version of the registration goes up with the commit.
 func (t *tx) write(ctx context.Context, refers, text string, args []any, into ...any) (changed bool, err error) {
+	t.registration = true
+	return t.writeBeside(ctx, refers, text, args, into...)
+}
+
+// writeBeside is write for what is no part of the registration: audit and feed.
+func (t *tx) writeBeside(ctx context.Context, refers, text string, args []any, into ...any) (changed bool, err error) {
 	if t.failed != nil {
 		return false, t.failed
 	}
@@ -41,7 +49,14 @@ func (t *tx) exec(ctx context.Context, refers, text string, args ...any) error {
 	return err
 }
 
-// execEach runs one write for each of count rows.
+// execBeside is exec for what is no part of the registration.
+func (t *tx) execBeside(ctx context.Context, refers, text string, args ...any) error {
+	var one int
+	_, err := t.writeBeside(ctx, refers, text+" RETURNING 1", args, &one)
+	return err
+}
+
+// execEach runs one write for each of count rows beside the registration.
 func (t *tx) execEach(ctx context.Context, refers, text string, count int, row func(i int) ([]any, error)) error {
 	if t.failed != nil {
 		return t.failed
