@@ -41,8 +41,10 @@ func (c *Client) Get(ctx context.Context, r Request) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.config.Timeout, fmt.Errorf("fetch: not finished within %s", c.config.Timeout))
 	defer cancel()
 	body, err := c.get(ctx, u.String(), r)
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
+	if ctx.Err() != nil {
+		// Without an error too: a server that hears of our leaving may end its answer
+		// in good form, and what was read of it until then is not all of it.
+		return nil, context.Cause(ctx)
 	}
 	return body, err
 }
