@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -153,4 +154,21 @@ func expectServed(t *testing.T, d *harness.Dev, resp *harness.Response) harness.
 		t.Errorf("the log says %v", line)
 	}
 	return line
+}
+
+// reasonOf reads the reason of a refusal of either form, and "" of other answers.
+func reasonOf(r *harness.Response) string {
+	var body struct {
+		Reason string `json:"reason"`
+	}
+	if r.Status == http.StatusOK || json.Unmarshal(r.Body, &body) != nil {
+		return ""
+	}
+	return body.Reason
+}
+
+func tokenID(t *testing.T, token string) string {
+	_, claims := issued(t, token)
+	id, _ := claims["jti"].(string)
+	return id
 }

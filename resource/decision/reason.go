@@ -17,12 +17,15 @@ const (
 	RequestTooLarge       Reason = "request_too_large"
 	MethodNotAllowed      Reason = "method_not_allowed"
 	RouteUnknown          Reason = "route_unknown"
+	MisdirectedRequest    Reason = "misdirected_request"
+	RateLimited           Reason = "rate_limited"
 	StorageUnavailable    Reason = "storage_unavailable"
 	SigningUnavailable    Reason = "signing_unavailable"
 	AuditUnavailable      Reason = "audit_unavailable"
 	IssuerKeysUnavailable Reason = "issuer_keys_unavailable"
 	RevocationsStale      Reason = "revocations_stale"
 	UpstreamUnreachable   Reason = "upstream_unreachable"
+	UpstreamTimeout       Reason = "upstream_timeout"
 	InternalError         Reason = "internal_error"
 )
 
@@ -57,6 +60,7 @@ const (
 const (
 	TokenOfAnotherClient Reason = "token_of_another_client"
 	NotAResourceServer   Reason = "not_a_resource_server"
+	ClientNotAllowed     Reason = "client_not_allowed"
 )
 
 // What is wrong with an access token, or with the hands that hold it.
@@ -147,11 +151,15 @@ var atResourceServer = map[Reason]Answer{
 	RequestTooLarge:       answer(413, "invalid_request", "the request is too large"),
 	MethodNotAllowed:      answer(405, "method_not_allowed", "this route does not answer this HTTP method; see the Allow header"),
 	RouteUnknown:          answer(404, "not_found", "there is no such route"),
+	MisdirectedRequest:    answer(421, "misdirected_request", "the request names another host than the TLS handshake of its connection; open a connection for that host"),
+	RateLimited:           answer(429, "rate_limited", "too many requests; come back after the seconds in Retry-After"),
 	IssuerKeysUnavailable: answer(503, "temporarily_unavailable", "the issuer's signing keys cannot be fetched; try again later"),
 	RevocationsStale:      answer(503, "temporarily_unavailable", "the authorization server cannot be asked what it has revoked; try again later"),
 	UpstreamUnreachable:   answer(502, "bad_gateway", "the upstream API did not answer"),
+	UpstreamTimeout:       answer(504, "gateway_timeout", "the upstream API did not answer in time"),
 	InternalError:         answer(500, "server_error", "the resource server failed; its operator can look up the cause by this request_id"),
 	ScopeInsufficient:     answer(403, "insufficient_scope", "the access token lacks a scope this route needs"),
+	ClientNotAllowed:      answer(403, "access_denied", "this route is not for the client or partner of the access token"),
 
 	CertificateMissing:     answer(401, "invalid_token", "the access token is bound to a client certificate and none was presented in the TLS handshake"),
 	CertificateMalformed:   answer(401, "invalid_token", "the client certificate or its chain cannot be used"),

@@ -42,6 +42,19 @@
 // and it wins whole: a method that it does not list is 405 even where a laxer
 // template lists it. Methods are compared as written; HEAD is not implied by GET.
 //
+// Hosts come before paths: a route that names the request's host wins over one of
+// a wildcard, and that over one without hosts, if its template matches. A wildcard
+// stands for exactly one label, so no two of them match one host. Whatever the
+// table says, no route of it can be shadowed: two routes that match the same
+// requests are an error of the configuration, and any other has requests of its
+// own.
+//
+// Host is the caller's word. Once a route names hosts, a request whose Host is
+// another name than the one in the TLS handshake is answered 421, in HTTP/1.1 as
+// in HTTP/2; neither name chooses a TLS configuration, there is only one. A caller
+// who sends no name in the handshake chooses freely, so a route without hosts is
+// open by every name, and must not ask for less than its sister with hosts.
+//
 // # What the upstream sees
 //
 // Every inbound header that some server takes for an identity or as a reason to

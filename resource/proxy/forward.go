@@ -51,7 +51,7 @@ func (p *Proxy) newReverse(transport http.RoundTripper) *httputil.ReverseProxy {
 // forward hands an allowed request to the upstream.
 func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, rt *route, token *resource.Token) {
 	x := &exchange{route: rt, token: token, decision: token.Decision}
-	x.decision.Evidence.Route = rt.Path
+	x.decision.Evidence.Route = rt.label
 	pace, answered := newPace(w, r), false
 	defer func() { pace.end(x.body, answered) }()
 	out := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))

@@ -143,6 +143,12 @@ func (w *world) token(t testing.TB, change ...func(*accesstoken.Claims)) string 
 	}
 	payload, err := c.Marshal()
 	must(t, err)
+	return w.sign(t, payload)
+}
+
+// sign makes an access token of any payload.
+func (w *world) sign(t testing.TB, payload []byte) string {
+	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: w.issuerKey, KeyID: "k1"}},
 		(&jose.SignerOptions{}).WithType(accesstoken.Type))
 	must(t, err)

@@ -35,6 +35,7 @@ type Config struct {
 // allow. It is safe for concurrent use.
 type Proxy struct {
 	verifier *resource.Verifier
+	unbound  *resource.Verifier // the same, for routes that allow unbound tokens
 	table    *table
 	reverse  *httputil.ReverseProxy
 	logger   *slog.Logger
@@ -61,7 +62,10 @@ func New(c Config) (*Proxy, error) {
 	if err := errors.Join(append(faults, joinRouteErrors(routeFaults))...); err != nil {
 		return nil, err
 	}
-	p := &Proxy{verifier: c.Verifier, table: table, logger: c.Logger, observe: c.Observe, clock: c.Clock, maxBody: c.MaxBodyBytes}
+	p := &Proxy{
+		verifier: c.Verifier, unbound: c.Verifier.InsecureAllowingUnbound(), table: table,
+		logger: c.Logger, clock: c.Clock, observe: c.Observe, maxBody: c.MaxBodyBytes,
+	}
 	if p.logger == nil {
 		p.logger = slog.Default()
 	}
@@ -90,6 +94,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	// 2. A route lists it. This comes before any work on the token: what no route
 	// lists is nobody's.
+	if p.table.misdirected(r) {
+		p.refuse(w, r, start, decision.MisdirectedRequest, "", "the TLS handshake named "+serverName(r)+", the request "+r.Host)
+		return
+	}
 	shape := p.table.find(r)
 	if shape == nil {
 		p.refuse(w, r, start, decision.RouteUnknown, "", "")
@@ -98,20 +106,29 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	rt, ok := shape.byMethod[r.Method]
 	if !ok {
 		w.Header().Set("Allow", shape.allow)
-		p.refuse(w, r, start, decision.MethodNotAllowed, shape.template.String(), "allowed: "+shape.allow)
+		p.refuse(w, r, start, decision.MethodNotAllowed, shape.label, "allowed: "+shape.allow)
 		return
 	}
 	if p.maxBody > 0 && r.ContentLength > p.maxBody {
-		p.refuse(w, r, start, decision.RequestTooLarge, rt.Path, "the announced length is over the configured bound")
+		p.refuse(w, r, start, decision.RequestTooLarge, rt.label, "the announced length is over the configured bound")
 		return
 	}
 	// 3. The token is good, bound to this certificate, and holds the scopes.
-	token, err := p.verifier.VerifyRequest(r, rt.Scopes...)
+	verifier := p.verifier
+	if rt.InsecureAllowUnbound {
+		verifier = p.unbound
+	}
+	token, err := verifier.VerifyRequest(r, rt.Scopes...)
 	if err != nil {
 		p.refuseToken(w, r, start, rt, err)
 		return
 	}
-	// 4. The upstream gets it with the verified identity.
+	// 4. The route is for this client.
+	if refusal := p.admit(rt, token); refusal != nil {
+		p.refuseToken(w, r, start, rt, refusal)
+		return
+	}
+	// 5. The upstream gets it with the verified identity.
 	p.forward(w, r, rt, token)
 }
 
@@ -129,10 +146,10 @@ func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, start time.Time, 
 func (p *Proxy) refuseToken(w http.ResponseWriter, r *http.Request, start time.Time, rt *route, err error) {
 	var refusal *resource.Refusal
 	if !errors.As(err, &refusal) {
-		p.refuse(w, r, start, decision.InternalError, rt.Path, err.Error())
+		p.refuse(w, r, start, decision.InternalError, rt.label, err.Error())
 		return
 	}
-	refusal.Decision.Evidence.Route = rt.Path
+	refusal.Decision.Evidence.Route = rt.label
 	p.sink().Put(r.Context(), &refusal.Decision)
 	refusal.Write(w)
 }

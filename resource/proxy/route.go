@@ -14,17 +14,33 @@ import (
 // Route says who may call what, and where it goes. What no route lists is
 // refused.
 type Route struct {
+	// Hosts are the names the route answers to: DNS names in ASCII, compared without
+	// case and port, IP addresses, or "*.example.com", which stands for exactly one
+	// label more. None means every host.
+	Hosts []string
 	// Path is a template of literal segments and whole-segment parameters,
 	// "/accounts/{id}/items". A parameter stands for one segment that is not empty.
 	Path string
 	// Methods are the allowed HTTP methods, upper case. At least one; CONNECT and
 	// TRACE never.
 	Methods []string
-	// Scopes are all needed. At least one, unless AnyScope.
+	// Scopes are all needed. At least one here or in AnyOfScopes, unless AnyScope.
 	Scopes []string
+	// AnyOfScopes are scopes of which one is needed, besides all of Scopes.
+	AnyOfScopes []string
 	// AnyScope lets every client with a valid, bound token through, whatever its
 	// scopes. It is a field of its own so that forgetting Scopes opens nothing.
 	AnyScope bool
+	// Partners, when not empty, are the only partners whose clients may call, by the
+	// partner claim of the verified token.
+	Partners []string
+	// Clients, when not empty, are the only clients that may call, by the client_id
+	// claim of the verified token. Where Partners is set too, both must hold.
+	Clients []string
+	// InsecureAllowUnbound also lets tokens through that have no cnf claim, from
+	// whoever holds them. It MUST NOT be set where a stolen token must be worth
+	// nothing. A token that has a cnf claim still needs its certificate.
+	InsecureAllowUnbound bool
 	// Upstream is where the API listens: http or https, host, and a base path that
 	// goes before the request's path.
 	Upstream *url.URL
@@ -40,7 +56,7 @@ type Route struct {
 // RouteError is what is wrong with one field of one route.
 type RouteError struct {
 	Index int    // of the route in Config.Routes, from 0
-	Field string // "path", "methods", "scopes" or "upstream"
+	Field string // as in a configuration file: "hosts", "path", "methods", "scopes", "partners", "clients", "upstream"…
 	Err   error
 }
 
@@ -99,21 +115,40 @@ func (rt *Route) check(report func(field string, err error)) {
 			report("methods", fmt.Errorf("%s is listed twice", method))
 		}
 	}
+	rt.checkScopes(report)
+	checkNames("partners", rt.Partners, report)
+	checkNames("clients", rt.Clients, report)
+	if err := checkUpstream(rt.Upstream, rt.InsecurePlaintextUpstream); err != nil {
+		report("upstream", err)
+	}
+}
+
+func (rt *Route) checkScopes(report func(field string, err error)) {
+	all := slices.Concat(rt.Scopes, rt.AnyOfScopes)
 	switch {
-	case len(rt.Scopes) == 0 && !rt.AnyScope:
+	case len(all) == 0 && !rt.AnyScope:
 		report("scopes", errors.New("no scope is listed; if any valid token is enough, say so explicitly"))
-	case len(rt.Scopes) > 0 && rt.AnyScope:
+	case len(all) > 0 && rt.AnyScope:
 		report("scopes", errors.New("scopes are listed and any scope is allowed: only one can be meant"))
 	}
-	for i, scope := range rt.Scopes {
+	for i, scope := range all {
 		if !accesstoken.IsScopeToken(scope) {
 			report("scopes", fmt.Errorf("%q is not a scope (RFC 6749 §3.3)", scope))
-		} else if slices.Contains(rt.Scopes[:i], scope) {
+		} else if slices.Contains(all[:i], scope) {
 			report("scopes", fmt.Errorf("%q is listed twice", scope))
 		}
 	}
-	if err := checkUpstream(rt.Upstream, rt.InsecurePlaintextUpstream); err != nil {
-		report("upstream", err)
+}
+
+// checkNames refuses what no verified claim equals: an empty name would otherwise
+// let tokens through that carry none.
+func checkNames(field string, names []string, report func(field string, err error)) {
+	for i, name := range names {
+		if name == "" || strings.TrimSpace(name) != name {
+			report(field, fmt.Errorf("%q is not a name", name))
+		} else if slices.Contains(names[:i], name) {
+			report(field, fmt.Errorf("%q is listed twice", name))
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ type Site struct {
 func NewSite(t testing.TB, upstream string) *Site {
 	t.Helper()
 	s := &Site{Dir: t.TempDir(), CA: keystest.NewCA(t, "servers"), Partners: keystest.NewCA(t, "site partners")}
-	as, rs := freePort(t), freePort(t)
+	as, rs := FreePort(t), FreePort(t)
 	s.Issuer, s.Proxy = "https://localhost:"+as, "https://localhost:"+rs
 	s.CA.Server(t).WriteFiles(t, s.Dir, "server")
 	s.CA.WriteFile(t, s.Dir, "ca")
@@ -132,7 +132,9 @@ func toJSON(value object) string {
 	return string(out) + "\n"
 }
 
-func freePort(t testing.TB) string {
+// FreePort is a port of the loopback that was free a moment ago: for a server that
+// has to come back at the same address.
+func FreePort(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

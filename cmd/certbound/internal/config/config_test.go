@@ -82,7 +82,7 @@ func TestLoadProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	routes := []config.Route{{
-		Path: "/accounts", Methods: []string{"GET"}, Scopes: []string{"accounts:read"}, Upstream: "http://127.0.0.1:9000",
+		Path: "/accounts", Methods: []string{"GET"}, Scopes: config.Scopes{AllOf: []string{"accounts:read"}}, Upstream: "http://127.0.0.1:9000",
 	}}
 	if diff := cmp.Diff(routes, got.Routes); diff != "" {
 		t.Error(diff)
@@ -98,6 +98,23 @@ func TestLoadProxy(t *testing.T) {
 	}
 	if at := got.Source.Locate("routes[0].forward_token").String(); !strings.HasSuffix(at, "proxy.yaml:7:5") {
 		t.Errorf("an absent setting of a route located at %s", at)
+	}
+}
+
+// TestScopes: a plain list is all_of.
+func TestScopes(t *testing.T) {
+	for written, want := range map[string]config.Scopes{
+		`["accounts:read"]`:          {AllOf: []string{"accounts:read"}},
+		`{any_of: [a, b]}`:           {AnyOf: []string{"a", "b"}},
+		`{all_of: [a], any_of: [b]}`: {AllOf: []string{"a"}, AnyOf: []string{"b"}},
+	} {
+		got, _, err := config.LoadProxy(write(t, "proxy.yaml", strings.Replace(proxyYAML, `["accounts:read"]`, written, 1)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got.Routes[0].Scopes); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 
@@ -160,6 +177,12 @@ FILE:5:9: leeway: 31s is outside 0s … 30s in whole seconds
 FILE:7:11: routes[0].path: must start with a slash
 FILE:8:5: routes[0].methods: "get" is not an upper-case HTTP method`},
 		{"a route twice", "    upstream: http://127.0.0.1:9000\n", "    upstream: http://127.0.0.1:9000\n  - {path: /accounts, methods: [GET], any_scope: true, upstream: http://127.0.0.1:9000}\n", `FILE:11:12: routes[1].path: GET /accounts matches the same requests as routes[0], GET /accounts`},
+		{"host with a port", "    methods: [GET]", "    hosts: [a.test, 'b.test:443']\n    methods: [GET]", `FILE:8:5: routes[0].hosts: "b.test:443": has a port or a scheme; write the name alone, ports are ignored`},
+		{"scopes as a text", `["accounts:read"]`, `accounts:read`, `FILE:9:13: routes[0].scopes: want a mapping of settings, got a string`},
+		{"scopes unknown", `["accounts:read"]`, `{one_of: [a]}`, `FILE:9:5: routes[0].scopes: no scope is listed; if any valid token is enough, say so explicitly
+FILE:9:14: unknown setting "one_of" in routes[0].scopes; known here: all_of, any_of`},
+		{"a scope twice", `["accounts:read"]`, `{all_of: [a], any_of: [b, a]}`, `FILE:9:5: routes[0].scopes: "a" is listed twice`},
+		{"a partner without a name", "    methods: [GET]", "    partners: ['']\n    methods: [GET]", `FILE:8:5: routes[0].partners: "" is not a name`},
 		{"https upstream without roots", "http://127.0.0.1:9000", "https://127.0.0.1:9000", `FILE:10:15: routes[0].upstream: an https upstream needs upstream_ca: the system's roots are not used`},
 		{"forward_token as text", "    upstream:", "    forward_token: \"yes\"\n    upstream:", `FILE:10:20: routes[0].forward_token: want true or false, got a string`},
 		{"ops", "audience:", "ops: {listen: here}\naudience:", `FILE:5:15: ops.listen: "here" is not host:port`},

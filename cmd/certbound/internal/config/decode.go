@@ -179,6 +179,10 @@ func (d *decoder) sequence(path string, n ast.Node, v reflect.Value) {
 }
 
 func (d *decoder) structure(path string, n ast.Node, v reflect.Value) {
+	if field, ok := listField(v.Type()); ok && n.Type() == ast.SequenceType {
+		d.sequence(path, n, v.Field(field))
+		return
+	}
 	m, ok := n.(ast.MapNode)
 	if !ok {
 		d.mismatch(path, n, "a mapping of settings")
@@ -235,6 +239,17 @@ func settings(t reflect.Type) map[string]int {
 		}
 	}
 	return m
+}
+
+// listField is the field that a plain list stands for where a mapping could be:
+// the one with the tag list:"true".
+func listField(t reflect.Type) (index int, ok bool) {
+	for i := range t.NumField() {
+		if t.Field(i).Tag.Get("list") == "true" {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 // settingNames lists a struct's settings in the order of their declaration.

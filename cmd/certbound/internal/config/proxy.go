@@ -1,11 +1,9 @@
 package config
 
 import (
-	"strings"
 	"time"
 
 	"github.com/certbound/certbound/resource"
-	"github.com/certbound/certbound/resource/proxy"
 	"github.com/certbound/certbound/resource/revokefeed"
 )
 
@@ -65,26 +63,6 @@ type Revocations struct {
 // Followed reports whether the feed is to be followed.
 func (r *Revocations) Followed() bool { return r.ClientID != "" || r.Certificate != "" || r.Key != "" }
 
-// Route lets some requests through to an upstream.
-type Route struct {
-	// Path is a template: /accounts/{id}. Required.
-	Path string `yaml:"path"`
-	// Methods are the HTTP methods allowed, in capitals. Required.
-	Methods []string `yaml:"methods"`
-	// Scopes the token must hold, all of them. Required, unless any_scope.
-	Scopes []string `yaml:"scopes"`
-	// AnyScope lets every valid, bound token through, whatever its scopes.
-	// Default false.
-	AnyScope bool `yaml:"any_scope"`
-	// Upstream is the http or https URL of the API behind. Required.
-	Upstream string `yaml:"upstream"`
-	// ForwardToken passes the Authorization header on. Default false.
-	ForwardToken bool `yaml:"forward_token"`
-	// InsecurePlaintextUpstream allows an http upstream that is not on loopback.
-	// Whoever can write to that network can be any client. Default false.
-	InsecurePlaintextUpstream bool `yaml:"insecure_plaintext_upstream"`
-}
-
 func defaultProxy() *Proxy {
 	return &Proxy{
 		Listen:       "127.0.0.1:8444",
@@ -118,50 +96,3 @@ func (p *Proxy) validate(c *checker) {
 	}
 	p.validateRoutes(c)
 }
-
-// validateRoutes lets package proxy judge the routes, and says where in the file
-// what it finds is.
-func (p *Proxy) validateRoutes(c *checker) {
-	routes, unread := p.proxyRoutes()
-	for i, err := range unread {
-		c.problem(index("routes", i)+".upstream", "%s", withoutPrefix(err))
-	}
-	for _, fault := range proxy.RouteErrors(proxy.CheckRoutes(routes)) {
-		if unread[fault.Index] == nil || fault.Field != "upstream" {
-			c.problem(index("routes", fault.Index)+"."+fault.Field, "%w", fault.Err)
-		}
-	}
-	for i, route := range routes {
-		if route.Upstream != nil && route.Upstream.Scheme == "https" && p.UpstreamCA == "" {
-			c.problem(index("routes", i)+".upstream", "an https upstream needs upstream_ca: the system's roots are not used")
-		}
-	}
-}
-
-// ProxyRoutes returns the routes of a valid configuration as package proxy takes
-// them.
-func (p *Proxy) ProxyRoutes() []proxy.Route {
-	routes, _ := p.proxyRoutes()
-	return routes
-}
-
-// proxyRoutes leaves an upstream that cannot be read out, and says why by the
-// index of its route.
-func (p *Proxy) proxyRoutes() (routes []proxy.Route, unread map[int]error) {
-	routes, unread = make([]proxy.Route, len(p.Routes)), map[int]error{}
-	for i, r := range p.Routes {
-		upstream, err := proxy.ParseUpstream(r.Upstream)
-		if err != nil {
-			unread[i] = err
-		}
-		routes[i] = proxy.Route{
-			Path: r.Path, Methods: r.Methods, Scopes: r.Scopes, AnyScope: r.AnyScope, Upstream: upstream,
-			ForwardToken: r.ForwardToken, InsecurePlaintextUpstream: r.InsecurePlaintextUpstream,
-		}
-	}
-	return routes, unread
-}
-
-// withoutPrefix cuts package proxy's prefix off: the place in the file stands in
-// front.
-func withoutPrefix(err error) string { return strings.TrimPrefix(err.Error(), "proxy: ") }

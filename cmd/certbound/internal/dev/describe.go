@@ -70,7 +70,7 @@ func (s *Server) configs(l *listeners) (*config.Serve, *config.Proxy) {
 	}
 	for _, r := range s.Info.Routes {
 		proxy.Routes = append(proxy.Routes, config.Route{
-			Path: r.Path, Methods: []string{r.Method}, Scopes: r.Scopes, Upstream: s.Info.Upstream.URL,
+			Path: r.Path, Methods: []string{r.Method}, Scopes: config.Scopes{AllOf: r.Scopes}, Upstream: s.Info.Upstream.URL,
 		})
 	}
 	return serve, proxy
