@@ -99,3 +99,14 @@ func tail(text string) string {
 	}
 	return text
 }
+
+// All returns every line with that message so far.
+func (l *Log) All(message string) []Line {
+	var all []Line
+	for line := range strings.Lines(l.String()) {
+		if parsed, ok := parseLine(line); ok && parsed.Text("msg") == message {
+			all = append(all, parsed)
+		}
+	}
+	return all
+}

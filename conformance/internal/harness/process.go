@@ -53,3 +53,11 @@ func (p *Process) Stop() error {
 	}
 	return nil
 }
+
+// Hangup asks the process to reload.
+func (p *Process) Hangup(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+}

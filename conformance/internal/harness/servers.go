@@ -37,16 +37,7 @@ func NewSite(t testing.TB, upstream string) *Site {
 	kek := make([]byte, 32)
 	rand.Read(kek) // never fails
 	s.write(t, "kek", base64.StdEncoding.EncodeToString(kek)+"\n")
-	client := func(id string) object {
-		return object{"client_id": id, "partner_id": "p", "token_endpoint_auth_method": "tls_client_auth",
-			"tls_client_auth_san_dns": id + ".test", "trust_bundle": "partners", "scope": "accounts:read accounts:write"}
-	}
-	s.write(t, "seed.json", toJSON(object{
-		"partners":      []object{{"id": "p", "name": "P"}},
-		"trust_bundles": []object{{"name": "partners", "anchors": string(s.Partners.CertPEM())}},
-		"apis":          []object{{"id": "accounts", "audience": s.Proxy, "scopes": []string{"accounts:read", "accounts:write"}}},
-		"clients":       []object{client("one"), client("two")},
-	}))
+	s.write(t, "seed.json", toJSON(s.seed("accounts:read accounts:write", "one", "two")))
 	files := object{"certificate": "server.pem", "key": "server.key"}
 	s.Serve = object{
 		"version": 1, "issuer": s.Issuer, "listen": "127.0.0.1:" + as, "tls": files,
@@ -78,13 +69,84 @@ func (s *Site) WriteConfigs(t testing.TB) (serve, proxy string) {
 // Start runs both servers and returns them as a Dev without what only dev has.
 func (s *Site) Start(t testing.TB) *Dev {
 	t.Helper()
-	d := s.dev()
-	serve, proxy := s.WriteConfigs(t)
-	StartProcess(t, d.Stderr, "serve", "--config", serve)
-	d.waitListening(t, "authz")
-	StartProcess(t, d.Stderr, "proxy", "--config", proxy)
-	d.waitListening(t, "proxy")
+	d, _, _ := s.StartBoth(t)
 	return d
+}
+
+// StartBoth is Start for who also needs the processes.
+func (s *Site) StartBoth(t testing.TB) (d *Dev, serve, proxy *Process) {
+	t.Helper()
+	d = s.dev()
+	serveFile, proxyFile := s.WriteConfigs(t)
+	serve = StartProcess(t, d.Stderr, "serve", "--config", serveFile)
+	d.waitListening(t, "authz")
+	proxy = StartProcess(t, d.Stderr, "proxy", "--config", proxyFile)
+	d.waitListening(t, "proxy")
+	return d, serve, proxy
+}
+
+// Replace puts a file in the place of another by renaming, as tools that renew
+// certificates do.
+func (s *Site) Replace(t testing.TB, name, content string) {
+	t.Helper()
+	s.write(t, name+".new", content)
+	if err := os.Rename(filepath.Join(s.Dir, name+".new"), filepath.Join(s.Dir, name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ReplaceConfigs is WriteConfigs while the servers run.
+func (s *Site) ReplaceConfigs(t testing.TB) {
+	t.Helper()
+	s.Replace(t, "serve.yaml", toJSON(s.Serve))
+	s.Replace(t, "proxy.yaml", toJSON(s.ProxyCfg))
+}
+
+// WriteJSON writes a file of the site, which is YAML too.
+func (s *Site) WriteJSON(t testing.TB, name string, value object) (path string) {
+	t.Helper()
+	return s.write(t, name, toJSON(value))
+}
+
+// Follow lets the proxy follow the revocation feed, as the client "rs".
+func (s *Site) Follow(t testing.TB) {
+	t.Helper()
+	seed := s.seed("accounts:read accounts:write", "one", "two")
+	seed["apis"].([]object)[0]["resource_servers"] = []string{"rs"}
+	seed["clients"] = append(seed["clients"].([]object), s.clientRecord("rs", ""))
+	s.write(t, "seed.json", toJSON(seed))
+	s.Client(t, "rs").WriteFiles(t, s.Dir, "rs")
+	s.ProxyCfg["revocations"] = object{"client_id": "rs", "certificate": "rs.pem", "key": "rs.key"}
+}
+
+// seed is the registration of a site with the clients, each with the scope.
+func (s *Site) seed(scope string, clients ...string) object {
+	records := make([]object, len(clients))
+	for i, id := range clients {
+		records[i] = s.clientRecord(id, scope)
+	}
+	return object{
+		"partners":      []object{{"id": "p", "name": "P"}},
+		"trust_bundles": []object{{"name": "partners", "anchors": string(s.Partners.CertPEM())}},
+		"apis":          []object{{"id": "accounts", "audience": s.Proxy, "scopes": []string{"accounts:read", "accounts:write"}}},
+		"clients":       records,
+	}
+}
+
+func (s *Site) clientRecord(id, scope string) object {
+	record := object{"client_id": id, "partner_id": "p", "token_endpoint_auth_method": "tls_client_auth",
+		"tls_client_auth_san_dns": id + ".test", "trust_bundle": "partners"}
+	if scope != "" {
+		record["scope"] = scope
+	}
+	return record
+}
+
+// Seed writes the registration anew, of which the running server takes notice:
+// with these clients and the present Partners.
+func (s *Site) Seed(t testing.TB, clients ...string) {
+	t.Helper()
+	s.Replace(t, "seed.json", toJSON(s.seed("accounts:read accounts:write", clients...)))
 }
 
 // StartProxy runs the proxy alone: its issuer cannot be reached.

@@ -13,6 +13,7 @@ import (
 func TestHandler(t *testing.T) {
 	fine := ops.Check{Name: "signing key", Probe: func(context.Context) error { return nil }}
 	broken := ops.Check{Name: "database", Probe: func(context.Context) error { return errors.New("disk full") }}
+	worse := ops.Check{Name: "reload", Probe: func(context.Context) error { return errors.New("line 3") }, Advisory: true}
 	for _, tt := range []struct {
 		name, method, target string
 		checks               []ops.Check
@@ -26,6 +27,9 @@ func TestHandler(t *testing.T) {
 		{"not ready", "GET", "/readyz", []ops.Check{broken, fine}, 503, "not ready\n"},
 		{"ready verbose", "GET", "/readyz?verbose", []ops.Check{fine}, 200, "[+] signing key\nok\n"},
 		{"not ready verbose", "GET", "/readyz?verbose", []ops.Check{broken, fine}, 503, "[-] database: disk full\n[+] signing key\nnot ready\n"},
+		{"degraded is ready", "GET", "/readyz", []ops.Check{worse}, 200, "ok\n"},
+		{"degraded verbose", "GET", "/readyz?verbose", []ops.Check{worse, fine}, 200, "[!] degraded: reload: line 3\n[+] signing key\nok\n"},
+		{"degraded and not ready", "GET", "/readyz", []ops.Check{broken, worse}, 503, "not ready\n"},
 		{"nothing else", "GET", "/metrics", nil, 404, "404 page not found\n"},
 		{"no writes", "POST", "/readyz", nil, 405, "Method Not Allowed\n"},
 	} {

@@ -18,9 +18,12 @@ const (
 	quiet    = 100 * time.Millisecond
 	patience = time.Second
 	// checkEvery is how often files are looked at although nobody has said that
-	// they changed (network file systems do not say), and how often a failed reload
-	// is tried again: what it failed over need not be a file.
+	// they changed: network file systems do not say.
 	checkEvery = 10 * time.Second
+	// maxPause bounds the checks between two attempts of a reload that failed. It is
+	// tried again, because what it failed over need not be a file: the issuer may be
+	// away. The pause doubles.
+	maxPause = 6
 )
 
 // Config says what to reload. File and Apply are required.
@@ -32,9 +35,10 @@ type Config struct {
 	// configuration names it hands it to note. It returns the settings that changed.
 	Apply func(ctx context.Context, note func(files ...string)) (settings []string, err error)
 
-	Hangup <-chan os.Signal // each one reloads; nil: none comes
-	Logger *slog.Logger     // nil means slog.Default()
-	Clock  func() time.Time // nil means time.Now
+	Hangup     <-chan os.Signal // each one reloads; nil: none comes
+	CheckEvery time.Duration    // how often files are looked at, whatever the system says; 0 means 10 s
+	Logger     *slog.Logger     // nil means slog.Default()
+	Clock      func() time.Time // nil means time.Now
 }
 
 // Stats are the numbers of the reloads so far.
@@ -49,6 +53,9 @@ type Stats struct {
 type Reloader struct {
 	c     Config
 	files prints // the content that was tried last
+
+	// Checks until a failed reload is tried again, and after the next failure.
+	next, pause int
 
 	mu     sync.Mutex
 	stats  Stats
@@ -65,6 +72,9 @@ func New(c Config) *Reloader {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.CheckEvery == 0 {
+		c.CheckEvery = checkEvery
 	}
 	r := &Reloader{c: c, files: prints{}, stats: Stats{OK: true, LastSuccess: c.Clock()}}
 	r.files.note(c.File)
@@ -112,7 +122,7 @@ func (r *Reloader) run(ctx context.Context) {
 	w := newWatcher(r.c.Logger)
 	defer w.close()
 	w.follow(r.files.names())
-	check := time.NewTicker(checkEvery)
+	check := time.NewTicker(r.c.CheckEvery)
 	defer check.Stop()
 	r.ifChanged(ctx, w) // before the watch began
 	for {
@@ -121,28 +131,42 @@ func (r *Reloader) run(ctx context.Context) {
 			return
 		case <-r.c.Hangup:
 			r.reload(ctx, w, "signal")
+			r.ifChanged(ctx, w)
 		case e := <-w.events:
 			if w.relevant(e) {
-				w.settle(ctx)
 				r.ifChanged(ctx, w)
 			}
 		case err := <-w.errors: // events were lost
 			r.c.Logger.LogAttrs(ctx, slog.LevelWarn, "reload_watch", slog.String("detail", err.Error()))
 			r.ifChanged(ctx, w)
 		case <-check.C:
-			r.ifChanged(ctx, w)
-			if r.hasFailed() {
+			if !r.ifChanged(ctx, w) && r.due() {
 				r.reload(ctx, w, "retry")
+				r.ifChanged(ctx, w)
 			}
 			w.follow(r.files.names())
 		}
 	}
 }
 
-func (r *Reloader) ifChanged(ctx context.Context, w *watcher) {
-	if len(r.files.changed()) > 0 {
+// ifChanged reloads as long as files hold something else than what was tried. What
+// a reload begins to watch may have changed before it did.
+func (r *Reloader) ifChanged(ctx context.Context, w *watcher) (changed bool) {
+	for ctx.Err() == nil && len(r.files.changed()) > 0 {
+		w.settle(ctx)
 		r.reload(ctx, w, "file")
+		changed = true
 	}
+	return changed
+}
+
+// due tells at each check whether a failed reload is to be tried again.
+func (r *Reloader) due() bool {
+	if r.pause == 0 {
+		return false
+	}
+	r.next--
+	return r.next <= 0
 }
 
 // reload applies what the files say now and keeps the account.
@@ -161,6 +185,15 @@ func (r *Reloader) reload(ctx context.Context, w *watcher, trigger string) {
 		tried.add(r.files)
 	}
 	r.files = tried
+	switch {
+	case err == nil:
+		r.pause = 0
+	case trigger == "retry":
+		r.pause = min(2*r.pause, maxPause)
+	default:
+		r.pause = 1
+	}
+	r.next = r.pause
 	w.follow(r.files.names())
 	r.account(ctx, trigger, settings, changed, err)
 }
@@ -184,12 +217,6 @@ func (r *Reloader) account(ctx context.Context, trigger string, settings, files 
 	r.stats.Succeeded++
 	r.c.Logger.LogAttrs(ctx, slog.LevelInfo, "reloaded", slog.String("trigger", trigger),
 		slog.Any("settings", notNil(settings)), slog.Any("files", notNil(files)))
-}
-
-func (r *Reloader) hasFailed() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.err != nil
 }
 
 // lines takes joined errors apart.

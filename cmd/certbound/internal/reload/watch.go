@@ -23,7 +23,7 @@ type watcher struct {
 func newWatcher(logger *slog.Logger) *watcher {
 	fs, err := fsnotify.NewWatcher()
 	if err != nil {
-		logger.Warn("reload_watch", "detail", "changed files are noticed within "+checkEvery.String()+" and not at once: "+err.Error())
+		logger.Warn("reload_watch", "detail", "changed files are noticed at the regular check and not at once: "+err.Error())
 		return &watcher{}
 	}
 	return &watcher{fs: fs, events: fs.Events, errors: fs.Errors}
