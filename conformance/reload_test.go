@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -81,19 +80,11 @@ func readyz(t *testing.T, d *harness.Dev) (status int, text string) {
 	line := d.Stderr.WaitFor(t, "listening ops", func(l harness.Line) bool {
 		return l.Text("msg") == "listening" && l.Text("listener") == "ops"
 	})
-	resp, err := http.Get("http://" + line.Text("address") + "/readyz?verbose")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	resp := d.Send(t, harness.Request{Method: http.MethodGet, URL: "http://" + line.Text("address") + "/readyz?verbose"})
+	return resp.Status, string(resp.Body)
 }
 
-// load keeps calling over connections of its own until stop, and reports every
+// callers keep calling over connections of its own until stop, and report every
 // answer that is not 200.
 type callers struct {
 	stop   chan struct{}
