@@ -43,31 +43,41 @@ var ErrMalformed = errors.New("accesstoken: malformed")
 // cnf claim, or it confirms by another method only.
 var ErrUnbound = errors.New("accesstoken: not bound to a certificate")
 
-// claim is one row of the table: how it is read and how it is written. write
-// returns nil to leave the claim out.
+// claim is one row of the table: how it is read and how it is written. Both hold
+// the value to the same rule. write appends the value as JSON, and nothing to
+// leave the claim out.
 type claim struct {
 	name     string
 	required bool // RFC 9068 §2.2
 	read     func(c *Claims, raw json.RawMessage) error
-	write    func(c *Claims) any
+	write    func(c *Claims, to []byte) ([]byte, error)
 }
 
 // table is every claim of an access token, in the order it is written. Claims
 // that are not in it are ignored when read (RFC 7519 §4).
 var table = []claim{
-	{"iss", true, readText(func(c *Claims) *string { return &c.Issuer }), func(c *Claims) any { return c.Issuer }},
-	{"sub", true, readText(func(c *Claims) *string { return &c.Subject }), func(c *Claims) any { return c.Subject }},
-	{"client_id", true, readID(func(c *Claims) *string { return &c.ClientID }), func(c *Claims) any { return c.ClientID }},
+	{"iss", true, readText(issuer), writeText(issuer)},
+	{"sub", true, readText(subject), writeText(subject)},
+	{"client_id", true, readID(clientID), writeID(clientID)},
 	{"aud", true, readAudience, writeAudience},
-	{"iat", true, readTime(func(c *Claims) *time.Time { return &c.IssuedAt }), func(c *Claims) any { return writeTime(c.IssuedAt) }},
-	{"nbf", false, readTime(func(c *Claims) *time.Time { return &c.NotBefore }), func(c *Claims) any { return writeTime(c.NotBefore) }},
-	{"exp", true, readTime(func(c *Claims) *time.Time { return &c.Expiry }), func(c *Claims) any { return writeTime(c.Expiry) }},
-	{"jti", true, readText(func(c *Claims) *string { return &c.ID }), func(c *Claims) any { return c.ID }},
+	{"iat", true, readTime(issuedAt), writeTime(issuedAt)},
+	{"nbf", false, readTime(notBefore), writeTime(notBefore)},
+	{"exp", true, readTime(expiry), writeTime(expiry)},
+	{"jti", true, readText(id), writeText(id)},
 	{"scope", false, readScopes, writeScopes},
 	{confirmationName, false, readConfirmation, writeConfirmation},
-	{"partner", false, readID(func(c *Claims) *string { return &c.Partner }), func(c *Claims) any { return omitEmpty(c.Partner) }},
-	{"gen", false, readGeneration, func(c *Claims) any { return c.Generation }},
+	{"partner", false, readID(partner), writeID(partner)},
+	{"gen", false, readGeneration, writeGeneration},
 }
+
+func issuer(c *Claims) *string       { return &c.Issuer }
+func subject(c *Claims) *string      { return &c.Subject }
+func clientID(c *Claims) *string     { return &c.ClientID }
+func id(c *Claims) *string           { return &c.ID }
+func partner(c *Claims) *string      { return &c.Partner }
+func issuedAt(c *Claims) *time.Time  { return &c.IssuedAt }
+func notBefore(c *Claims) *time.Time { return &c.NotBefore }
+func expiry(c *Claims) *time.Time    { return &c.Expiry }
 
 // Parse reads the payload of an access token. The error wraps [ErrUnbound] when
 // the token is not bound to a certificate, [ErrMalformed] for anything else.

@@ -2,6 +2,7 @@ package accesstoken
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -36,16 +37,37 @@ func text(raw json.RawMessage) (string, error) {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return "", err
 	}
+	return s, checkText(s)
+}
+
+func checkText(s string) error {
 	if s == "" {
-		return "", errors.New("is empty")
+		return errors.New("is empty")
 	}
-	return s, nil
+	if !utf8.ValidString(s) {
+		return errors.New("is not UTF-8")
+	}
+	return nil
 }
 
 func readText(field func(*Claims) *string) func(*Claims, json.RawMessage) error {
 	return func(c *Claims, raw json.RawMessage) (err error) {
 		*field(c), err = text(raw)
 		return err
+	}
+}
+
+// writeText leaves an empty text out.
+func writeText(field func(*Claims) *string) func(*Claims, []byte) ([]byte, error) {
+	return func(c *Claims, b []byte) ([]byte, error) {
+		s := *field(c)
+		if s == "" {
+			return b, nil
+		}
+		if err := checkText(s); err != nil {
+			return b, err
+		}
+		return appendText(b, s)
 	}
 }
 
@@ -57,21 +79,29 @@ func readID(field func(*Claims) *string) func(*Claims, json.RawMessage) error {
 		if err != nil {
 			return err
 		}
-		for i := 0; i < len(s); i++ {
-			if s[i] < 0x20 || s[i] > 0x7e {
-				return errors.New("holds characters outside of printable ASCII")
-			}
-		}
 		*field(c) = s
-		return nil
+		return checkID(s)
 	}
 }
 
-func omitEmpty(s string) any {
-	if s == "" {
-		return nil
+func checkID(s string) error {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return errors.New("holds characters outside of printable ASCII")
+		}
 	}
-	return s
+	return nil
+}
+
+// writeID leaves an empty identifier out.
+func writeID(field func(*Claims) *string) func(*Claims, []byte) ([]byte, error) {
+	write := writeText(field)
+	return func(c *Claims, b []byte) ([]byte, error) {
+		if err := checkID(*field(c)); err != nil {
+			return b, err
+		}
+		return write(c, b)
+	}
 }
 
 // maxDate is the last second of the year 9999.
@@ -104,16 +134,34 @@ func readTime(field func(*Claims) *time.Time) func(*Claims, json.RawMessage) err
 	}
 }
 
-func writeTime(t time.Time) any {
-	if t.IsZero() {
-		return nil
+// writeTime leaves the zero time out.
+func writeTime(field func(*Claims) *time.Time) func(*Claims, []byte) ([]byte, error) {
+	return func(c *Claims, b []byte) ([]byte, error) {
+		t := *field(c)
+		if t.IsZero() {
+			return b, nil
+		}
+		return appendInteger(b, t.Unix(), maxDate)
 	}
-	return t.Unix()
 }
 
+func appendInteger(b []byte, n, limit int64) ([]byte, error) {
+	if n < 0 || n > limit {
+		return b, errors.New("is out of range")
+	}
+	return strconv.AppendInt(b, n, 10), nil
+}
+
+// maxGeneration is the greatest number that every JSON reader keeps exactly.
+const maxGeneration = 1 << 53
+
 func readGeneration(c *Claims, raw json.RawMessage) (err error) {
-	c.Generation, err = integer(raw, 1<<53) // what every JSON reader keeps exactly
+	c.Generation, err = integer(raw, maxGeneration)
 	return err
+}
+
+func writeGeneration(c *Claims, b []byte) ([]byte, error) {
+	return appendInteger(b, c.Generation, maxGeneration)
 }
 
 // readAudience reads one string or an array of strings (RFC 7519 §4.1.3).
@@ -142,11 +190,14 @@ func readAudience(c *Claims, raw json.RawMessage) error {
 
 // writeAudience writes one string: a token for two APIs could be replayed by one
 // of them at the other.
-func writeAudience(c *Claims) any {
+func writeAudience(c *Claims, b []byte) ([]byte, error) {
 	if len(c.Audience) != 1 {
-		return []string{} // which is refused when read back
+		return b, fmt.Errorf("has %d values, and a token is for one", len(c.Audience))
 	}
-	return c.Audience[0]
+	if err := checkText(c.Audience[0]); err != nil {
+		return b, err
+	}
+	return appendText(b, c.Audience[0])
 }
 
 // readScopes splits at the single space that RFC 6749 §3.3 knows, and holds each
@@ -157,16 +208,29 @@ func readScopes(c *Claims, raw json.RawMessage) error {
 		return err
 	}
 	scopes := strings.Split(s, " ")
+	c.Scopes = scopes
+	return checkScopes(scopes)
+}
+
+func checkScopes(scopes []string) error {
 	for _, scope := range scopes {
 		if !IsScopeToken(scope) {
 			return errors.New("is not a list of scope tokens separated by one space")
 		}
 	}
-	c.Scopes = scopes
 	return nil
 }
 
-func writeScopes(c *Claims) any { return omitEmpty(strings.Join(c.Scopes, " ")) }
+// writeScopes leaves the claim out when there is no scope.
+func writeScopes(c *Claims, b []byte) ([]byte, error) {
+	if len(c.Scopes) == 0 {
+		return b, nil
+	}
+	if err := checkScopes(c.Scopes); err != nil {
+		return b, err
+	}
+	return appendText(b, strings.Join(c.Scopes, " "))
+}
 
 // IsScopeToken reports whether s is a scope-token of RFC 6749 §3.3:
 // 1*( %x21 / %x23-5B / %x5D-7E ). It is the one spelling of that rule, for
