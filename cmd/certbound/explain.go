@@ -30,8 +30,8 @@ func (m *Main) explainCommand() *cobra.Command {
 			return m.withAdmin(&f, func(c *adminclient.Client) error { return m.explainRequest(cmd.Context(), &f, c, args[0]) })
 		},
 	}
-	f.add(request)
-	return group(&cobra.Command{Use: "explain", Short: "Say why something was refused, and what to do"}, request)
+	f.add(request) // the other asks nobody
+	return group(&cobra.Command{Use: "explain", Short: "Say why something was refused, and what to do"}, request, m.explainTokenCommand())
 }
 
 func (m *Main) explainRequest(ctx context.Context, f *adminFlags, c *adminclient.Client, id string) error {

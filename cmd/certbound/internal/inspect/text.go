@@ -3,10 +3,11 @@ package inspect
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/cli"
 )
 
 // Text writes the report for a terminal.
@@ -22,7 +23,7 @@ func (r *Report) Text(w io.Writer) error {
 		return err
 	}
 	for _, warning := range r.Warnings {
-		if _, err := fmt.Fprintf(w, "\nwarning %s: %s", warning.Code, plain(warning.Text)); err != nil {
+		if _, err := fmt.Fprintf(w, "\nwarning %s: %s", warning.Code, cli.Plain(warning.Text)); err != nil {
 			return err
 		}
 	}
@@ -35,7 +36,7 @@ func (r *Report) Text(w io.Writer) error {
 
 func (c *Certificate) text(w io.Writer, i, of int) {
 	line := func(title, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t%s\n", title, plain(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(w, "%s\t%s\n", title, cli.Plain(fmt.Sprintf(format, args...)))
 	}
 	line("certificate", "%d of %d, %s", i+1, of, c.Role)
 	line("subject", "%s", c.Subject)
@@ -67,12 +68,4 @@ func list(names []string) string {
 		return "none stated"
 	}
 	return strings.Join(names, " ")
-}
-
-// plain keeps what a certificate says from steering the terminal.
-func plain(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		return strconv.Quote(s)
-	}
-	return s
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/cmd/certbound/internal/cli"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/keys/trust"
 	"github.com/certbound/certbound/resource/decision"
@@ -140,7 +141,7 @@ func (v *Verdict) Text(w io.Writer) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(title, value string) {
 		if value != "" {
-			fmt.Fprintf(out, "%s\t%s\n", title, plain(value))
+			fmt.Fprintf(out, "%s\t%s\n", title, cli.Plain(value))
 		}
 	}
 	verdict := "would be accepted"
