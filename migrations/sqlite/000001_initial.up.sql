@@ -229,7 +229,7 @@ CREATE TABLE audit_streams (
 -- requests and the one that grows to ten million rows and more, so it has the
 -- smallest set of indexes that answers what is asked of it:
 --   the chain, export                      the primary key, in stream order
---   audit list, by time, kind, reason, …   audit_events_time: newest first over all
+--   audit list, by time, kind, …           audit_events_time: newest first over all
 --                                          streams. New events go to its right edge,
 --                                          so it is the cheapest of all to keep
 --   audit list --client                    audit_events_client
@@ -237,6 +237,7 @@ CREATE TABLE audit_streams (
 --                                          and audit_events_partner for what
 --                                          concerns the partner and no client of it
 --   explain request ID                     audit_events_request
+--   audit list --reason                    audit_events_reason
 -- partner_id and client_id are whom an event concerns, actor is who did it: the
 -- administrator's client_id, or NULL where the client itself or certbound acted.
 -- They and thumbprint refer to nothing: an event outlives its subject, and a
@@ -270,6 +271,8 @@ CREATE INDEX audit_events_partner ON audit_events (partner_id, time, stream_id, 
 -- The same over everything, and what a window of time is read by.
 CREATE INDEX audit_events_time ON audit_events (time, stream_id, seq);
 CREATE INDEX audit_events_request ON audit_events (request_id) WHERE request_id IS NOT NULL;
+-- Refusals by their reason: issued tokens have none, so the index costs them nothing.
+CREATE INDEX audit_events_reason ON audit_events (reason, time, stream_id, seq) WHERE reason IS NOT NULL;
 
 -- Rule 16: signed statements over all stream heads; pruning ends at one of them.
 CREATE TABLE audit_checkpoints (

@@ -90,6 +90,8 @@ func TestPlans(t *testing.T) {
 			want:  []string{"SEARCH audit_events USING INDEX audit_events_request (request_id=?)"},
 			sorts: true, walks: true, // the events of the one request
 		},
+		{name: "audit by reason", run: events(storage.AuditQuery{Reason: "r", Limit: 100}), want: []string{"SEARCH audit_events USING INDEX audit_events_reason (reason=?"}},
+		{name: "audit by reason, page two", run: events(window(storage.AuditQuery{Reason: "r", Kind: "k"})), want: []string{"SEARCH audit_events USING INDEX audit_events_reason (reason=? AND time>? AND (time,stream_id,seq)<(?,?,?))"}},
 		{name: "audit by kind in a window", run: events(window(storage.AuditQuery{Kind: "k"})), want: []string{byTime}},
 		{name: "audit by thumbprint in a window", run: events(window(storage.AuditQuery{Thumbprint: thumbprint.Thumbprint{1}})), want: []string{byTime}},
 		{
