@@ -22,6 +22,7 @@ import (
 
 	"github.com/certbound/certbound/authz"
 	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/resource/decision"
@@ -98,8 +99,14 @@ func (w *world) start(ctx context.Context) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	checkpoints, err := keys.Open(ctx, keys.Config{
+		Store: authz.KeyStore(w.store), Sealer: sealer, Clock: w.clock, Purpose: audit.CheckpointPurpose,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	w.server, err = authz.New(ctx, authz.Config{
-		Issuer: issuer, Store: w.store, Keys: w.ring, FeedKeys: feed, Clock: w.clock,
+		Issuer: issuer, Store: w.store, Keys: w.ring, FeedKeys: feed, CheckpointKeys: checkpoints, Clock: w.clock,
 		Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Audit: authz.Audit{Instance: "test"}, Observe: w.log.observe,
 	})
 	if err != nil {

@@ -25,17 +25,19 @@ import (
 	"github.com/certbound/certbound/storage"
 )
 
-// Config holds what an authorization server is made of. Issuer, Store, Keys and
-// FeedKeys are required.
+// Config holds what an authorization server is made of. Issuer, Store and all keys
+// are required.
 type Config struct {
-	Issuer        string        // https URL without query, fragment and trailing slash
-	Store         storage.Store // open, migrated
-	Keys          *keys.Ring    // signs access tokens
-	FeedKeys      *keys.Ring    // of FeedPurpose: signs the revocation feed and nothing else
-	TokenLifetime time.Duration // default of APIs that set none; 0 means 5 minutes, at most 1 hour
-	Audit         Audit
-	Logger        *slog.Logger     // nil means slog.Default()
-	Clock         func() time.Time // nil means time.Now
+	Issuer   string        // https URL without query, fragment and trailing slash
+	Store    storage.Store // open, migrated
+	Keys     *keys.Ring    // signs access tokens
+	FeedKeys *keys.Ring    // of FeedPurpose: signs the revocation feed and nothing else
+	// CheckpointKeys, of audit.CheckpointPurpose, sign audit checkpoints.
+	CheckpointKeys *keys.Ring
+	TokenLifetime  time.Duration // default of APIs that set none; 0 means 5 minutes, at most 1 hour
+	Audit          Audit
+	Logger         *slog.Logger     // nil means slog.Default()
+	Clock          func() time.Time // nil means time.Now
 
 	// Observe hears each decision of every endpoint; see decision.Sink.
 	Observe func(*decision.Decision)
@@ -84,8 +86,8 @@ func CheckIssuer(issuer string) error {
 // New wires a server. It reads the trust bundles from the store; an active one
 // that cannot be used is an error, and the server does not start.
 func New(ctx context.Context, c Config) (*Server, error) {
-	if c.Store == nil || c.Keys == nil || c.FeedKeys == nil {
-		return nil, errors.New("authz: Config.Store, Config.Keys or Config.FeedKeys is missing")
+	if c.Store == nil || c.Keys == nil || c.FeedKeys == nil || c.CheckpointKeys == nil {
+		return nil, errors.New("authz: Config.Store, Config.Keys, Config.FeedKeys or Config.CheckpointKeys is missing")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -185,7 +187,7 @@ func (s *Server) adminHandler(c Config, authenticator *clientauth.Authenticator,
 	}
 	return admin.NewHandler(admin.Config{
 		Issuer: c.Issuer, Verifier: verifier, Authenticator: authenticator, Store: c.Store, Lister: c.Store,
-		Audit: s.audit, Notify: notifier.Notify, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
+		Audit: s.audit, Checkpoints: c.CheckpointKeys, Notify: notifier.Notify, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 }
 

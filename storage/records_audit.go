@@ -58,6 +58,7 @@ type AuditCursor struct {
 
 // AuditCheckpoint is a signed statement over all stream heads.
 type AuditCheckpoint struct {
+	ID        int64 // given by the database; later ones are greater
 	KID       string
 	JWS       string
 	CreatedAt time.Time

@@ -24,8 +24,9 @@ type AuditReader interface {
 	// AuditChain returns at most limit events of one stream that come after
 	// afterSeq, in their order.
 	AuditChain(ctx context.Context, streamID, afterSeq int64, limit int) ([]AuditEvent, error)
-	// AuditCheckpoints returns every checkpoint, in the order they were added.
-	AuditCheckpoints(ctx context.Context) ([]AuditCheckpoint, error)
+	// AuditCheckpoints returns at most limit checkpoints, the last that was added
+	// first; with before, only those whose ID is less than it.
+	AuditCheckpoints(ctx context.Context, before int64, limit int) ([]AuditCheckpoint, error)
 }
 
 // AuditWriter writes audit events. They are never changed.
@@ -38,6 +39,6 @@ type AuditWriter interface {
 	// ErrStale when the head is another: somebody has written to the stream since
 	// it was read. ErrNotFound when there is no such stream. No events is no error.
 	AppendAuditEvents(ctx context.Context, streamID int64, events []AuditEvent) error
-	// AddAuditCheckpoint inserts c.
-	AddAuditCheckpoint(ctx context.Context, c AuditCheckpoint) error
+	// AddAuditCheckpoint inserts c and returns its ID; that of c is ignored.
+	AddAuditCheckpoint(ctx context.Context, c AuditCheckpoint) (int64, error)
 }

@@ -63,7 +63,8 @@ type Config struct {
 	Store         storage.Store
 	Lister        Lister
 	Audit         Audit
-	Notify        func() // called after each change, to wake those who wait for the feed
+	Checkpoints   audit.Signer // of keys that sign audit checkpoints and nothing else
+	Notify        func()       // called after each change, to wake those who wait for the feed
 	Clock         func() time.Time
 	Logger        *slog.Logger
 	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
@@ -84,7 +85,7 @@ func NewHandler(c Config) (*Handler, error) {
 	switch {
 	case c.Issuer == "":
 		return nil, errors.New("admin: Config.Issuer is missing")
-	case c.Verifier == nil || c.Authenticator == nil || c.Store == nil || c.Lister == nil || c.Audit == nil || c.Clock == nil || c.Logger == nil:
+	case c.Verifier == nil || c.Authenticator == nil || c.Store == nil || c.Lister == nil || c.Audit == nil || c.Checkpoints == nil || c.Clock == nil || c.Logger == nil:
 		return nil, errors.New("admin: a dependency in Config is missing")
 	}
 	if c.Notify == nil {
@@ -115,17 +116,24 @@ var routes = []route{
 	{http.MethodPost, "/admin/v1/clients/{id}/enable", ScopeOperate, (*Handler).enableClient},
 	{http.MethodPost, "/admin/v1/certificates/{x5t}/revoke", ScopeOperate, (*Handler).revokeCertificate},
 	{http.MethodGet, "/admin/v1/audit-events", ScopeRead, (*Handler).listEvents},
+	{http.MethodGet, "/admin/v1/audit-checkpoints", ScopeRead, (*Handler).listCheckpoints},
+	{http.MethodPost, "/admin/v1/audit-checkpoints", ScopeSecurity, (*Handler).addCheckpoint},
 }
 
 // router neither cleans paths nor redirects: what is not spelled as a route is
 // none.
 func (h *Handler) router() *mux.Router {
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	allowed := map[string][]string{}
 	for _, route := range routes {
 		router.Path(route.path).Methods(route.method).HandlerFunc(h.handle(route))
-		router.Path(route.path).HandlerFunc(h.refuseAll(&refusal{
-			reason: decision.MethodNotAllowed, detail: "the route answers " + route.method,
-			header: http.Header{"Allow": {route.method}},
+		allowed[route.path] = append(allowed[route.path], route.method)
+	}
+	for path, methods := range allowed {
+		all := strings.Join(methods, ", ")
+		router.Path(path).HandlerFunc(h.refuseAll(&refusal{
+			reason: decision.MethodNotAllowed, detail: "the route answers " + all,
+			header: http.Header{"Allow": {all}},
 		}))
 	}
 	router.NotFoundHandler = h.refuseAll(refuse(decision.RouteUnknown, "no route has this path"))

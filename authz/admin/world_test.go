@@ -59,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	}
 	h, err := admin.NewHandler(admin.Config{
 		Issuer: authztest.Issuer, Verifier: verifier, Authenticator: w.Auth, Store: w.Broken, Lister: lister{w.Store},
-		Audit: w.Recorder, Notify: func() { w.notified.Add(1) }, Clock: w.Clock, Logger: w.Logger,
+		Audit: w.Recorder, Checkpoints: w.CheckpointRing, Notify: func() { w.notified.Add(1) }, Clock: w.Clock, Logger: w.Logger,
 	})
 	if err != nil {
 		t.Fatal(err)

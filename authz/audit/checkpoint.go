@@ -34,6 +34,9 @@ type Head struct {
 	Hash     string `json:"hash"` // unpadded base64url
 }
 
+// algorithms a checkpoint may be signed with: those of our key rings.
+var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.RS256}
+
 // Signer signs checkpoints.
 type Signer interface {
 	Sign(payload []byte, typ string) (string, error)
@@ -41,20 +44,51 @@ type Signer interface {
 
 // NewCheckpoint reads the heads of all chains and signs them.
 func NewCheckpoint(ctx context.Context, chains Chains, signer Signer, now time.Time) (string, error) {
+	compact, _, err := newCheckpoint(ctx, chains, signer, now)
+	return compact, err
+}
+
+// AddCheckpoint signs the heads as the transaction sees them and stores the
+// statement. It goes before the event that records it, which it does not cover.
+func AddCheckpoint(ctx context.Context, tx storage.Tx, signer Signer, now time.Time) (storage.AuditCheckpoint, *Checkpoint, error) {
+	compact, c, err := newCheckpoint(ctx, tx, signer, now)
+	if err != nil {
+		return storage.AuditCheckpoint{}, nil, err
+	}
+	jws, err := jose.ParseSignedCompact(compact, algorithms)
+	if err != nil {
+		return storage.AuditCheckpoint{}, nil, fmt.Errorf("audit: checkpoint: %w", err)
+	}
+	stored := storage.AuditCheckpoint{
+		KID: jws.Signatures[0].Protected.KeyID, // read off the result: the signer may have changed since
+		JWS: compact, CreatedAt: now.UTC().Truncate(time.Second),
+	}
+	stored.ID, err = tx.AddAuditCheckpoint(ctx, stored)
+	return stored, c, err
+}
+
+func newCheckpoint(ctx context.Context, chains Chains, signer Signer, now time.Time) (string, *Checkpoint, error) {
 	streams, err := chains.AuditStreams(ctx)
 	if err != nil {
-		return "", fmt.Errorf("audit: checkpoint: %w", err)
+		return "", nil, fmt.Errorf("audit: checkpoint: %w", err)
 	}
-	c := Checkpoint{IssuedAt: now.Unix(), Heads: []Head{}}
+	c := &Checkpoint{IssuedAt: now.Unix(), Heads: []Head{}}
 	for _, stream := range streams {
 		c.Heads = append(c.Heads, Head{stream.Instance, stream.HeadSeq, hashText(stream.HeadHash)})
 	}
 	payload, err := json.Marshal(c)
 	if err != nil {
-		return "", fmt.Errorf("audit: checkpoint: %w", err)
+		return "", nil, fmt.Errorf("audit: checkpoint: %w", err)
 	}
-	return signer.Sign(payload, CheckpointType)
+	compact, err := signer.Sign(payload, CheckpointType)
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %w", ErrSigning, err)
+	}
+	return compact, c, nil
 }
+
+// ErrSigning: there is no key to sign a checkpoint with.
+var ErrSigning = errors.New("audit: a checkpoint cannot be signed")
 
 func hashText(h storage.AuditHash) string { return base64.RawURLEncoding.EncodeToString(h[:]) }
 
@@ -67,7 +101,7 @@ func ParseCheckpoint(compact string, keySet []byte) (*Checkpoint, error) {
 	if err := json.Unmarshal(keySet, &set); err != nil {
 		return nil, fmt.Errorf("audit: the checkpoint keys cannot be read: %w", err)
 	}
-	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
+	jws, err := jose.ParseSignedCompact(compact, algorithms)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errCheckpoint, err)
 	}

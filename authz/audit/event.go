@@ -26,6 +26,7 @@ const (
 	ClientEnabled        Kind = "client.enabled"
 	AdministratorAdded   Kind = "administrator.added"
 	AdminRefused         Kind = "admin.refused"
+	CheckpointSigned     Kind = "audit.checkpoint"
 )
 
 // Event is one thing that happened.

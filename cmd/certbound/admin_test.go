@@ -80,8 +80,10 @@ func administer(t *testing.T, env []string, args ...string) (code int, stdout, s
 	t.Helper()
 	var out, messages bytes.Buffer
 	m := &Main{Environ: env, Stdout: &out, Stderr: &messages}
+	audit := m.auditCommand()
+	audit.AddCommand(m.auditCheckpointCommand())
 	root := group(&cobra.Command{Use: "certbound", SilenceErrors: true, SilenceUsage: true},
-		m.clientCommand(), m.certCommand(), m.auditCommand(), m.adminCommand(), m.explainCommand())
+		m.clientCommand(), m.certCommand(), audit, m.adminCommand(), m.explainCommand())
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(&messages)
@@ -145,6 +147,10 @@ func TestAuditVerbs(t *testing.T) {
 	api.answers["GET /admin/v1/audit-events?client=edge&limit=50&request_id=r"] = `{"events":[` + event + `]}`
 	code, out, msg := administer(t, api.env, "audit", "list", "--client", "edge", "--request-id", "r")
 	if code != 0 || !strings.Contains(out, `"evil\x1b[2J"`) || strings.Contains(out, "\x1b") {
+		t.Errorf("%d %q %s", code, out, msg)
+	}
+	api.answers["POST /admin/v1/audit-checkpoints"] = `{"id":7,"checkpoint":"a.b.c","kid":"k","created_at":"2026-11-22T12:00:00Z"}`
+	if code, out, msg := administer(t, api.env, "audit", "checkpoint"); code != 0 || out != "a.b.c\n" {
 		t.Errorf("%d %q %s", code, out, msg)
 	}
 	first := "/admin/v1/audit-events?kind=token.issued&limit=500"

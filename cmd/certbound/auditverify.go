@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/cmd/certbound/internal/adminclient"
 	"github.com/certbound/certbound/cmd/certbound/internal/cli"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
 	"github.com/certbound/certbound/cmd/certbound/internal/process"
@@ -38,12 +40,20 @@ cut with its head cannot be seen: the trail is then called consistent, not compl
 }
 
 func (m *Main) auditCheckpointCommand() *cobra.Command {
+	var f adminFlags
 	var file string
 	cmd := &cobra.Command{
-		Use:   "checkpoint --config FILE",
+		Use:   "checkpoint",
 		Short: "Print a signed statement of where every chain is, to be kept elsewhere",
-		Args:  cobra.NoArgs,
+		Long: `checkpoint asks the admin API, which also keeps the statement and records who asked.
+With --config it reads the database itself and keeps nothing: for where the server
+does not run. Store what it prints where nobody who can write to the database
+reaches it: "audit verify --checkpoint" then finds a tail that was cut.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file == "" {
+				return m.withAdmin(&f, func(c *adminclient.Client) error { return m.askCheckpoint(cmd.Context(), &f, c) })
+			}
 			return m.withAuditTrail(cmd.Context(), file, func(trail *process.AuditTrail) error {
 				checkpoint, err := trail.Checkpoint(cmd.Context())
 				if err != nil {
@@ -54,8 +64,22 @@ func (m *Main) auditCheckpointCommand() *cobra.Command {
 			})
 		},
 	}
-	configFlag(cmd, &file)
+	f.add(cmd)
+	cmd.Flags().StringVar(&file, "config", "", "configuration of serve, to read its database instead")
 	return cmd
+}
+
+// askCheckpoint has the server sign and keep one.
+func (m *Main) askCheckpoint(ctx context.Context, f *adminFlags, c *adminclient.Client) error {
+	var signed admin.CheckpointView
+	if err := c.Post(ctx, "/admin/v1/audit-checkpoints", nil, &signed); err != nil {
+		return err
+	}
+	if f.output.Value == "json" {
+		return cli.JSON(m.Stdout, signed)
+	}
+	_, err := fmt.Fprintln(m.Stdout, signed.Checkpoint)
+	return err
 }
 
 // withAuditTrail opens the trail that a serve configuration names.

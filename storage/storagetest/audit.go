@@ -160,20 +160,31 @@ func testAuditAppend(t *testing.T, s storage.Store) {
 
 func testAuditCheckpoints(t *testing.T, s storage.Store) {
 	ctx := t.Context()
-	if none := must[[]storage.AuditCheckpoint](t)(s.AuditCheckpoints(ctx)); none == nil || len(none) != 0 {
+	list := func(before int64, limit int) []storage.AuditCheckpoint {
+		t.Helper()
+		return must[[]storage.AuditCheckpoint](t)(s.AuditCheckpoints(ctx, before, limit))
+	}
+	if none := list(0, 10); none == nil || len(none) != 0 {
 		t.Errorf("no checkpoints read as %#v, want an empty slice", none)
 	}
-	want := []storage.AuditCheckpoint{
-		{KID: "kid-2", JWS: "a.b.c", CreatedAt: stored(9)},
-		{KID: "kid-1", JWS: "d.e.f", CreatedAt: stored(3)}, // the clock was set back
+	first := storage.AuditCheckpoint{KID: "kid-2", JWS: "a.b.c", CreatedAt: at(9)}
+	second := storage.AuditCheckpoint{KID: "kid-1", JWS: "d.e.f", CreatedAt: at(3)} // the clock was set back
+	for _, c := range []*storage.AuditCheckpoint{&first, &second} {
+		do(t, s, func(tx storage.Tx) (err error) { c.ID, err = tx.AddAuditCheckpoint(ctx, *c); return err })
 	}
-	for i, c := range want {
-		c.CreatedAt = at([]int{9, 3}[i])
-		do(t, s, func(tx storage.Tx) error { return tx.AddAuditCheckpoint(ctx, c) })
+	if first.ID <= 0 || second.ID <= first.ID {
+		t.Errorf("ids %d and %d", first.ID, second.ID)
 	}
-	same(t, "checkpoints", must[[]storage.AuditCheckpoint](t)(s.AuditCheckpoints(ctx)), want)
+	first.CreatedAt, second.CreatedAt = stored(9), stored(3)
+	same(t, "checkpoints", list(0, 10), []storage.AuditCheckpoint{second, first})
+	same(t, "the last checkpoint", list(0, 1), []storage.AuditCheckpoint{second})
+	same(t, "the ones before it", list(second.ID, 10), []storage.AuditCheckpoint{first})
+	if _, err := s.AuditCheckpoints(ctx, 0, 0); err == nil {
+		t.Error("a limit of 0 was accepted")
+	}
 	err := failing(t, s, func(ctx context.Context, tx storage.Tx) error {
-		return tx.AddAuditCheckpoint(ctx, storage.AuditCheckpoint{KID: "kid", CreatedAt: epoch})
+		_, err := tx.AddAuditCheckpoint(ctx, storage.AuditCheckpoint{KID: "kid", CreatedAt: epoch})
+		return err
 	})
 	if err == nil {
 		t.Error("a checkpoint without a statement was accepted")

@@ -50,11 +50,13 @@ type World struct {
 	Tokens   *issued.Verifier
 	Ring     *keys.Ring // of access tokens
 	FeedRing *keys.Ring
-	CA       *keystest.CA
-	Log      *Log
-	Logger   *slog.Logger
-	Broken   *Broken // the store as the endpoints see it
-	Flush    func()  // ends the recorder, so that refusals are stored too
+	// CheckpointRing signs audit checkpoints.
+	CheckpointRing *keys.Ring
+	CA             *keystest.CA
+	Log            *Log
+	Logger         *slog.Logger
+	Broken         *Broken // the store as the endpoints see it
+	Flush          func()  // ends the recorder, so that refusals are stored too
 
 	mu    sync.Mutex
 	now   time.Time
@@ -73,6 +75,7 @@ func New(t testing.TB) *World {
 	w.Store, w.Broken = store, &Broken{Store: store}
 	w.register()
 	w.Ring, w.FeedRing = w.ring("access_token"), w.ring("revocation_feed")
+	w.CheckpointRing = w.ring(audit.CheckpointPurpose)
 
 	bundle, err := trust.New(trust.Spec{Name: "partners", Version: 1, Anchors: w.CA.CertPEM()}, w.now)
 	w.must(err)

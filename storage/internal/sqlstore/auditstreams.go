@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/certbound/certbound/storage"
@@ -108,16 +109,23 @@ func (t *tx) insertEvents(ctx context.Context, events []storage.AuditEvent) erro
 }
 
 // AuditCheckpoints implements storage.AuditReader.
-func (r reader) AuditCheckpoints(ctx context.Context) ([]storage.AuditCheckpoint, error) {
-	return list(ctx, r, `SELECT kid, jws, created_at FROM audit_checkpoints ORDER BY id`, nil,
+func (r reader) AuditCheckpoints(ctx context.Context, before int64, limit int) ([]storage.AuditCheckpoint, error) {
+	if before <= 0 {
+		before = math.MaxInt64
+	}
+	if limit < 1 {
+		return nil, fmt.Errorf("storage: audit checkpoints: limit %d is not positive", limit)
+	}
+	return list(ctx, r, `SELECT id, kid, jws, created_at FROM audit_checkpoints WHERE id < $1 ORDER BY id DESC LIMIT $2`, []any{before, limit},
 		func(scan func(...any) error) (c storage.AuditCheckpoint, err error) {
-			err = scan(&c.KID, &c.JWS, timeInto{&c.CreatedAt})
+			err = scan(&c.ID, &c.KID, &c.JWS, timeInto{&c.CreatedAt})
 			return c, err
 		})
 }
 
 // AddAuditCheckpoint implements storage.AuditWriter.
-func (t *tx) AddAuditCheckpoint(ctx context.Context, c storage.AuditCheckpoint) error {
-	return t.execBeside(ctx, "audit_checkpoints", `INSERT INTO audit_checkpoints (kid, jws, created_at) VALUES ($1, $2, $3)`,
-		c.KID, c.JWS, seconds(c.CreatedAt))
+func (t *tx) AddAuditCheckpoint(ctx context.Context, c storage.AuditCheckpoint) (id int64, err error) {
+	_, err = t.writeBeside(ctx, "audit_checkpoints", `INSERT INTO audit_checkpoints (kid, jws, created_at) VALUES ($1, $2, $3) RETURNING id`,
+		[]any{c.KID, c.JWS, seconds(c.CreatedAt)}, &id)
+	return id, err
 }

@@ -131,6 +131,12 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 	if err != nil {
 		return place(c.Source, "keys", "keys: ", err)
 	}
+	checkpointRing, err := keys.Open(ctx, keys.Config{
+		Store: authz.KeyStore(a.store), Sealer: in.sealer, Clock: o.clock(), Purpose: audit.CheckpointPurpose,
+	})
+	if err != nil {
+		return place(c.Source, "keys", "keys: ", err)
+	}
 	if o.Registration != nil {
 		if err := o.Registration.Apply(ctx, a.store, o.clock()()); err != nil {
 			return err
@@ -140,7 +146,7 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 		return placeSeed(c, err)
 	}
 	server, err := authz.New(ctx, authz.Config{
-		Issuer: c.Issuer, Store: a.store, Keys: ring, FeedKeys: feedRing,
+		Issuer: c.Issuer, Store: a.store, Keys: ring, FeedKeys: feedRing, CheckpointKeys: checkpointRing,
 		TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(),
 		Audit: authz.Audit{
 			Instance: c.Audit.Instance, Durability: audit.Durability(c.Audit.Durability),
