@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,6 +169,49 @@ func TestReloadUnderLoad(t *testing.T) {
 	if strings.Contains(d.Stderr.String(), `"msg":"reload_failed"`) {
 		t.Errorf("a reload failed:\n%s", d.Stderr)
 	}
+}
+
+// TestReloadLetsRequestsFinish: a request that is under way ends by the
+// configuration it began with, also when its route is gone.
+func TestReloadLetsRequestsFinish(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" && r.URL.RawQuery == "" {
+			close(arrived)
+			<-release
+		}
+		_, _ = io.WriteString(w, "served")
+	}))
+	t.Cleanup(upstream.Close)
+	site := harness.NewSite(t, upstream.URL)
+	routes := site.ProxyCfg["routes"].([]map[string]any)
+	site.ProxyCfg["routes"] = append([]map[string]any{route("/slow", upstream.URL)}, routes...)
+	d := site.Start(t)
+	one := site.Client(t, "one")
+	token := d.Token(t, &one, harness.TokenForm("one", "scope", "accounts:read")).AccessToken
+	slow, other := openConnection(t, d, &one, true), openConnection(t, d, &one, true)
+	type result struct {
+		resp *harness.Response
+		err  error
+	}
+	answered := make(chan result, 1)
+	go func() {
+		resp, err := d.Try(t, path(d, slow, &one, token, "/slow"))
+		answered <- result{resp, err}
+	}()
+	<-arrived
+	site.ProxyCfg["routes"] = routes
+	site.ReplaceConfigs(t)
+	for _, c := range []*open{other, slow} { // over the very connection too
+		eventually(t, "the route is gone", func() bool {
+			return d.Send(t, path(d, c, &one, token, "/slow?again")).Status == http.StatusNotFound
+		})
+	}
+	close(release)
+	if got := <-answered; got.err != nil || got.resp.Status != http.StatusOK {
+		t.Errorf("the request under way: %v, %v", got.resp, got.err)
+	}
+	slow.expectOne(t)
 }
 
 // TestReloadKeepsWhatWorks: what is wrong with a new configuration is said with its

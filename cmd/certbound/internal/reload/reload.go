@@ -2,11 +2,11 @@ package reload
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -219,14 +219,20 @@ func (r *Reloader) account(ctx context.Context, trigger string, settings, files 
 		slog.Any("settings", notNil(settings)), slog.Any("files", notNil(files)))
 }
 
-// lines takes joined errors apart.
+// lines takes joined errors apart: those that print as their parts, line by line. An
+// error with two causes in one sentence is left whole, place and all.
 func lines(err error) (all []string) {
-	var joined interface{ Unwrap() []error }
-	if !errors.As(err, &joined) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
 		return []string{err.Error()}
 	}
-	for _, one := range joined.Unwrap() {
-		all = append(all, lines(one)...)
+	var texts []string
+	for _, part := range joined.Unwrap() {
+		texts = append(texts, part.Error())
+		all = append(all, lines(part)...)
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return []string{err.Error()}
 	}
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -235,14 +236,14 @@ func TestCheck(t *testing.T) {
 func TestFailure(t *testing.T) {
 	p := start(t, 10*time.Millisecond, nil)
 	before := p.reloader.Stats().LastSuccess
-	p.fail(errors.New("the issuer is away"))
+	p.fail(fmt.Errorf("config:2:1: the issuer is %w, because %w", errors.New("away"), errors.New("asleep")))
 	p.hangup <- syscall.SIGHUP
 	line := p.logged("reload_failed")
-	if line["level"] != "ERROR" || !slices.Equal(line["problems"].([]any), []any{"config:1:1: bad", "the issuer is away"}) {
+	if line["level"] != "ERROR" || !slices.Equal(line["problems"].([]any), []any{"config:1:1: bad", "config:2:1: the issuer is away, because asleep"}) {
 		t.Errorf("logged %v", line)
 	}
 	err := p.reloader.Probe(t.Context())
-	if err == nil || !strings.HasSuffix(err.Error(), "is in force:\nconfig:1:1: bad\nthe issuer is away") {
+	if err == nil || !strings.HasSuffix(err.Error(), "is in force:\nconfig:1:1: bad\nconfig:2:1: the issuer is away, because asleep") {
 		t.Errorf("the probe says %v", err)
 	}
 	if s := p.reloader.Stats(); s.Failed != 1 || s.OK || !s.LastSuccess.Equal(before) {
