@@ -53,6 +53,8 @@ type Audit struct {
 	Instance          string
 	Durability        audit.Durability // default audit.Strict
 	RefusalsPerSecond float64          // refusals that are stored; 0 means 200
+	// Observe hears of each commit; see audit.Config. nil: nobody listens.
+	Observe func(events int, took time.Duration, err error)
 }
 
 // FeedPurpose is the purpose of the keys that sign the revocation feed.
@@ -98,6 +100,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	recorder, err := audit.New(audit.Config{
 		Store: c.Store, Instance: c.Audit.Instance, Clock: c.Clock, Logger: c.Logger,
 		Durability: c.Audit.Durability, RefusalsPerSecond: c.Audit.RefusalsPerSecond,
+		Observe: c.Audit.Observe,
 	})
 	if err != nil {
 		return nil, err

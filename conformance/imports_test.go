@@ -117,6 +117,7 @@ var soleImporters = []struct {
 	{"github.com/spf13/", []string{"cmd/..."}, nil, "flags are read by commands, packages get a Config"},
 	{"github.com/goccy/go-yaml", []string{"cmd/...", "authz/admin", "conformance/..."}, nil, "files are decoded by commands, and registrations by the admin API; packages get a Config"},
 	{"github.com/caarlos0/env", []string{"cmd/..."}, nil, "the environment is read by commands, packages get a Config"},
+	{"github.com/prometheus/", []string{"cmd/certbound/internal/ops"}, []string{"conformance"}, "packages offer plain numbers and hooks; the one command decides who watches"},
 	{"golang.org/x/tools", []string{"conformance"}, nil, "only this test reads the source of the module"},
 }
 

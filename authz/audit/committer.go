@@ -76,6 +76,7 @@ func (r *Recorder) commit(batch []pending) {
 	// events of the others.
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
+	start := r.config.Clock()
 	var version int64
 	stored := 0
 	err := r.config.Store.Update(ctx, func(tx storage.Tx) (err error) {
@@ -97,9 +98,13 @@ func (r *Recorder) commit(batch []pending) {
 		r.config.Logger.LogAttrs(ctx, slog.LevelError, "audit_unavailable",
 			slog.Int("events", len(batch)), slog.String("detail", err.Error()))
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		stored = len(batch) // what was to be
 	} else {
 		r.committed.Add(int64(stored))
 		r.batches.Add(1)
+	}
+	if r.config.Observe != nil {
+		r.config.Observe(stored, r.config.Clock().Sub(start), err)
 	}
 	for i := range batch {
 		switch p := &batch[i]; {

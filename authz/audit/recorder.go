@@ -62,6 +62,10 @@ type Config struct {
 	// RefusalsPerSecond bounds the refusals that are stored, default 200: a stranger
 	// can cause as many as he likes. Those beyond are counted, and logged like all.
 	RefusalsPerSecond float64
+
+	// Observe hears of each commit, right after it: how many events it was for, how
+	// long it took, and whether it failed. It must not block. nil: nobody listens.
+	Observe func(events int, took time.Duration, err error)
 }
 
 // Recorder makes events durable: one goroutine commits what has come in while
@@ -76,6 +80,7 @@ type Recorder struct {
 	dropped   atomic.Int64
 	committed atomic.Int64
 	batches   atomic.Int64
+	failed    atomic.Int64
 }
 
 // pending is an event and whoever waits for it; done is nil when nobody does.
@@ -116,6 +121,15 @@ func New(c Config) (*Recorder, error) {
 // Record makes an event durable, as far as the durability asks for. When it
 // fails, what the event records must not happen.
 func (r *Recorder) Record(ctx context.Context, e Event) error {
+	err := r.durable(ctx, e)
+	// A caller who leaves is no fault of the database's.
+	if errors.Is(err, ErrUnavailable) && !errors.Is(err, context.Canceled) {
+		r.failed.Add(1)
+	}
+	return err
+}
+
+func (r *Recorder) durable(ctx context.Context, e Event) error {
 	record, err := e.record()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -213,9 +227,14 @@ type Stats struct {
 	Committed int64 // events stored
 	Batches   int64 // commits they took
 	Dropped   int64 // refusals that were not stored
+	Failed    int64 // calls of Record that could not make their event durable
+	Queued    int   // events and refusals that wait for a commit now
 }
 
 // Stats returns the counts.
 func (r *Recorder) Stats() Stats {
-	return Stats{r.committed.Load(), r.batches.Load(), r.dropped.Load()}
+	return Stats{
+		Committed: r.committed.Load(), Batches: r.batches.Load(), Dropped: r.dropped.Load(), Failed: r.failed.Load(),
+		Queued: len(r.queue) + len(r.refusals),
+	}
 }

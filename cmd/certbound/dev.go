@@ -36,7 +36,7 @@ and prints curl commands to try. While it runs, DIR/dev.json describes it.`,
 	flags.StringVar(&f.options.AuthzAddr, "authz-addr", "127.0.0.1:8443", "address of the authorization server; port 0 picks a free one")
 	flags.StringVar(&f.options.ProxyAddr, "proxy-addr", ":8444", "address of the proxy")
 	flags.StringVar(&f.options.AdminAddr, "admin-addr", ":8445", "address of the admin API")
-	flags.StringVar(&f.options.OpsAddr, "ops-addr", ":8446", "address of /livez and /readyz")
+	flags.StringVar(&f.options.OpsAddr, "ops-addr", ":8446", "address of /livez, /readyz and /metrics")
 	flags.DurationVar(&f.options.TokenLifetime, "token-lifetime", config.DefaultTokenLifetime, "lifetime of access tokens, at most 1h")
 	flags.DurationVar(&f.options.Leeway, "leeway", config.DefaultLeeway, "the proxy's tolerance for iat and nbf, at most 30s")
 	flags.StringVar(&f.options.Seed, "seed", "", "file of further partners, trust bundles, APIs and clients (YAML or JSON)")
@@ -53,7 +53,7 @@ func (m *Main) dev(ctx context.Context, f *devFlags) (err error) {
 			return err
 		}
 	}
-	f.options.Logger = m.logger()
+	f.options.Logger, f.options.Metrics = m.logger(), buildMetrics()
 	server, err := dev.New(ctx, f.options)
 	if err != nil {
 		return err

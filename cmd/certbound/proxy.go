@@ -40,12 +40,13 @@ func (m *Main) proxy(ctx context.Context, file string) error {
 	}
 	reloads.Note(c.Files()...)
 	warnUnused(ctx, logger, loaded.Unused)
-	proxy, err = process.NewProxy(c, process.Options{Logger: logger})
+	metrics := newMetrics(reloads)
+	proxy, err = process.NewProxy(c, process.Options{Logger: logger, Metrics: metrics})
 	if err != nil {
 		return err
 	}
 	defer proxy.Close()
-	group := &process.Group{Logger: logger}
+	group := &process.Group{Logger: logger, Metrics: metrics}
 	defer group.Close()
 	if err := group.Listen(ctx, "proxy", c.Listen, proxy.Server); err != nil {
 		return c.Source.Problem("listen", err)
@@ -54,7 +55,7 @@ func (m *Main) proxy(ctx context.Context, file string) error {
 		// Nothing to check but that we are not stopping: without the issuer's keys the proxy still refuses
 		// what it must, and taking every proxy out of service because the
 		// authorization server is away would only make the outage larger.
-		handler := ops.Handler(reloadCheck(reloads), ops.Check{Name: "process", Probe: group.Ready})
+		handler := ops.Handler(metrics, reloadCheck(reloads), ops.Check{Name: "process", Probe: group.Ready})
 		if c.Ops.Profiles {
 			handler = ops.WithProfiles(handler)
 		}

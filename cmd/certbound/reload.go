@@ -19,6 +19,13 @@ func newReloads(logger *slog.Logger, file string, apply func(context.Context, fu
 	return reload.New(reload.Config{File: file, Apply: apply, Hangup: hangup, Logger: logger}), func() { signal.Stop(hangup) }
 }
 
+// newMetrics makes the metrics of a process that reloads.
+func newMetrics(r *reload.Reloader) *ops.Metrics {
+	metrics := buildMetrics()
+	metrics.ShowReloads(r)
+	return metrics
+}
+
 // reloadCheck shows a failed reload in /readyz?verbose. The status stays as it is:
 // the configuration that worked is in force, and taking the process out of service
 // would turn a mistyped line into an outage.

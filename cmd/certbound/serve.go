@@ -56,7 +56,8 @@ func (m *Main) serve(ctx context.Context, file, administrator string) (err error
 	}
 	reloads.Note(c.Files()...)
 	warnUnused(ctx, logger, loaded.Unused)
-	options := process.Options{Logger: logger}
+	metrics := newMetrics(reloads)
+	options := process.Options{Logger: logger, Metrics: metrics}
 	if administrator != "" {
 		certificate, err := readCertificate(administrator)
 		if err != nil {
@@ -69,7 +70,7 @@ func (m *Main) serve(ctx context.Context, file, administrator string) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, authz.Close()) }()
-	group := &process.Group{Logger: logger}
+	group := &process.Group{Logger: logger, Metrics: metrics}
 	defer group.Close()
 	if err := group.Listen(ctx, "authz", c.Listen, authz.Server); err != nil {
 		return c.Source.Problem("listen", err)
@@ -80,7 +81,7 @@ func (m *Main) serve(ctx context.Context, file, administrator string) (err error
 		}
 	}
 	if c.Ops.Listen != "" {
-		handler := ops.Handler(append(authz.Checks, reloadCheck(reloads), ops.Check{Name: "process", Probe: group.Ready})...)
+		handler := ops.Handler(metrics, append(authz.Checks, reloadCheck(reloads), ops.Check{Name: "process", Probe: group.Ready})...)
 		if c.Ops.Profiles {
 			handler = ops.WithProfiles(handler)
 		}

@@ -185,6 +185,21 @@ $`)
 	if status != 200 || body != "hello billing" {
 		t.Errorf("the call got %d %q", status, body)
 	}
+	expectMetrics(t, prober, authzOps, `certbound_decisions_total{journey="token_request",outcome="refuse",reason="scope_not_granted"} 1`,
+		`certbound_certificate_not_after_timestamp_seconds{certificate="authz"}`, `certbound_database_up 1`, `certbound_config_last_reload_successful 1`)
+	expectMetrics(t, prober, proxyOps, `certbound_decisions_total{journey="api_request",outcome="allow",reason=""} 1`,
+		`certbound_certificate_not_after_timestamp_seconds{certificate="proxy"}`, `certbound_issuer_keys_fetches_total 1`)
+}
+
+// expectMetrics wants each process to show its own half.
+func expectMetrics(t *testing.T, client *http.Client, address string, want ...string) {
+	t.Helper()
+	_, text := get(t, client, "http://"+address+"/metrics", "")
+	for _, line := range want {
+		if !strings.Contains(text, "\n"+line) {
+			t.Errorf("%s does not show %s", address, line)
+		}
+	}
 }
 
 // once runs the program to its end.

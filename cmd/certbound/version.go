@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/certbound/certbound/cmd/certbound/internal/cli"
+	"github.com/certbound/certbound/cmd/certbound/internal/ops"
 )
 
 // versionInfo says what was built, as far as the build recorded it.
@@ -36,6 +37,13 @@ func (m *Main) versionCommand() *cobra.Command {
 	}
 	cmd.Flags().VarP(&output, "output", "o", "output format")
 	return cmd
+}
+
+// buildMetrics makes metrics that know this build.
+func buildMetrics() *ops.Metrics {
+	info, _ := debug.ReadBuildInfo()
+	v := newVersionInfo(info)
+	return ops.NewMetrics(v.Version, v.Go)
 }
 
 // newVersionInfo reads what the toolchain stamped into the binary; nil when it

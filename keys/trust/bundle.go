@@ -135,5 +135,17 @@ func (b *Bundle) Name() string { return b.name }
 // Version returns the version within the name.
 func (b *Bundle) Version() int64 { return b.version }
 
+// AnchorsUntil returns the earliest end of an anchor's validity: from then on some
+// of the bundle's clients are refused.
+func (b *Bundle) AnchorsUntil() time.Time {
+	earliest := b.anchors[0].NotAfter // there is at least one
+	for _, anchor := range b.anchors[1:] {
+		if anchor.NotAfter.Before(earliest) {
+			earliest = anchor.NotAfter
+		}
+	}
+	return earliest.UTC()
+}
+
 // String returns name and version, "partners@3".
 func (b *Bundle) String() string { return fmt.Sprintf("%s@%d", b.name, b.version) }

@@ -3,6 +3,7 @@ package trust
 import (
 	"cmp"
 	"crypto/x509"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,11 @@ func newestFirst(a, b *Bundle) int { return cmp.Compare(b.version, a.version) }
 func (s *Set) Get(name string) (*Bundle, bool) {
 	b, ok := s.content.Load().active[name]
 	return b, ok
+}
+
+// Active returns the active bundles, in no order.
+func (s *Set) Active() []*Bundle {
+	return slices.Collect(maps.Values(s.content.Load().active))
 }
 
 // AcceptedByRetired reports whether a retired version of the named bundle would

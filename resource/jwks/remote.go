@@ -60,6 +60,7 @@ type Remote struct {
 	nextTry  time.Time            // no fetch before
 	failures int                  // fetches that failed since the last good one
 	lastErr  error                // of the last fetch
+	counts   Status               // fetches since the start
 	unknown  map[string]time.Time // kids the current set was fetched for in vain, and until when
 }
 
@@ -193,9 +194,11 @@ func (r *Remote) fetch(f *flight, rediscover bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.flight, r.lastErr = nil, err
+	r.counts.Fetches++
 	if err != nil {
 		r.nextTry = now.Add(min(firstRetry<<min(r.failures, 10), floor))
 		r.failures++
+		r.counts.Failures++
 		r.logger.Warn("issuer_keys_fetch_failed", "issuer", r.fetcher.issuer, "error", err.Error(), "failures", r.failures)
 		return
 	}

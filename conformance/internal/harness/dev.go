@@ -26,6 +26,7 @@ type Info struct {
 	JWKSURI       string `json:"jwks_uri"`
 	Proxy         string `json:"proxy"`
 	Admin         string `json:"admin"`
+	Ops           string `json:"ops"`
 	Audience      string `json:"audience"`
 	Upstream      struct {
 		URL  string `json:"url"`

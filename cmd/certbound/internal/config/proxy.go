@@ -39,7 +39,7 @@ type Proxy struct {
 	Revocations Revocations `yaml:"revocations" envPrefix:"REVOCATIONS_"`
 	// Routes are what is let through; everything else is 404. Required.
 	Routes []Route `yaml:"routes" env:"-"`
-	// Ops is the listener of /livez and /readyz. Default: none.
+	// Ops is the listener of /livez, /readyz and /metrics. Default: none.
 	Ops Ops `yaml:"ops" envPrefix:"OPS_" reload:"restart"`
 
 	Source *Source `yaml:"-" env:"-"` // where the settings were read

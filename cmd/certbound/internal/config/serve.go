@@ -32,7 +32,7 @@ type Serve struct {
 	Audit Audit `yaml:"audit" envPrefix:"AUDIT_" reload:"restart"`
 	// Admin is the listener of the admin API. Default: none.
 	Admin Admin `yaml:"admin" envPrefix:"ADMIN_" reload:"restart"`
-	// Ops is the listener of /livez and /readyz. Default: none.
+	// Ops is the listener of /livez, /readyz and /metrics. Default: none.
 	Ops Ops `yaml:"ops" envPrefix:"OPS_" reload:"restart"`
 	// Seed is a file (JSON or YAML) of partners, trust bundles, APIs and clients.
 	// At start what is missing of them is created and what differs is changed;

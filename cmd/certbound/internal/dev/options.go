@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/ops"
 )
 
 // Options says how a dev is to run. Addresses are host:port; a host left out is
@@ -27,6 +29,7 @@ type Options struct {
 	Seed          string           // file of further records, or ""
 	SigningKey    *jose.JSONWebKey // nil means the key in the database
 	Logger        *slog.Logger
+	Metrics       *ops.Metrics     // nil: there is no /metrics
 	Clock         func() time.Time // nil means time.Now
 }
 

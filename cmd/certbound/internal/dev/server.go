@@ -31,7 +31,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	s := &Server{options: o, group: process.Group{Logger: o.Logger}}
+	s := &Server{options: o, group: process.Group{Logger: o.Logger, Metrics: o.Metrics}}
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -94,6 +94,7 @@ func (s *Server) assemble(ctx context.Context, made *material, l *listeners) err
 	}
 	options := process.Options{
 		Logger: s.options.Logger, Clock: s.options.Clock, SigningKey: s.options.SigningKey, Registration: records,
+		Metrics: s.options.Metrics,
 	}
 	options.Administrator = &process.Administrator{
 		ClientID: administrator.id, PartnerID: administrator.partner,
@@ -116,7 +117,7 @@ func (s *Server) assemble(ctx context.Context, made *material, l *listeners) err
 	s.group.Add("proxy", l.proxy, front.Server)
 	s.group.Add("authz", l.authz, authz.Server)
 	s.group.Add("admin", l.admin, authz.Admin)
-	s.group.Add("ops", l.ops, process.PlainServer(ops.Handler(checks...), s.options.Logger))
+	s.group.Add("ops", l.ops, process.PlainServer(ops.Handler(s.options.Metrics, checks...), s.options.Logger))
 	s.group.Add("upstream", l.upstream, process.PlainServer(&upstream{}, s.options.Logger))
 	return nil
 }

@@ -1,8 +1,10 @@
 // Package ops is the listener for probes: /livez says that the process runs,
-// /readyz that it can do its work. It is plain HTTP and shows causes, so it
-// binds loopback unless its configuration names another address.
+// /readyz that it can do its work, /metrics how it does it, in the text format of
+// Prometheus. It is plain HTTP and shows causes, so it binds loopback unless its
+// configuration names another address.
 //
-// It imports nothing of certbound: what to probe is handed in.
+// What to probe and to measure is handed in; docs/metrics.md lists the metrics, and
+// a test keeps the two equal.
 package ops
 
 import (
@@ -34,10 +36,11 @@ func Address(listen string) string {
 	return listen
 }
 
-// Handler answers GET /livez and GET /readyz. With ?verbose, /readyz lists every
-// check and why it failed.
-func Handler(checks ...Check) http.Handler {
+// Handler answers GET /livez, GET /readyz and GET /metrics. With ?verbose, /readyz
+// lists every check and why it failed.
+func Handler(metrics *Metrics, checks ...Check) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics.Handler())
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "ok\n")
 	})

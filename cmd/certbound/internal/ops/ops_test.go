@@ -30,12 +30,12 @@ func TestHandler(t *testing.T) {
 		{"degraded is ready", "GET", "/readyz", []ops.Check{worse}, 200, "ok\n"},
 		{"degraded verbose", "GET", "/readyz?verbose", []ops.Check{worse, fine}, 200, "[!] degraded: reload: line 3\n[+] signing key\nok\n"},
 		{"degraded and not ready", "GET", "/readyz", []ops.Check{broken, worse}, 503, "not ready\n"},
-		{"nothing else", "GET", "/metrics", nil, 404, "404 page not found\n"},
+		{"nothing else", "GET", "/debug/pprof/", nil, 404, "404 page not found\n"},
 		{"no writes", "POST", "/readyz", nil, 405, "Method Not Allowed\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			ops.Handler(tt.checks...).ServeHTTP(w, httptest.NewRequest(tt.method, tt.target, nil))
+			ops.Handler(ops.NewMetrics("v0", "go0"), tt.checks...).ServeHTTP(w, httptest.NewRequest(tt.method, tt.target, nil))
 			if w.Code != tt.status || w.Body.String() != tt.body {
 				t.Errorf("got %d %q, want %d %q", w.Code, w.Body, tt.status, tt.body)
 			}
@@ -49,7 +49,7 @@ func TestHandlerBoundsAProbe(t *testing.T) {
 		_, bounded = ctx.Deadline()
 		return nil
 	}}
-	ops.Handler(check).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	ops.Handler(ops.NewMetrics("v0", "go0"), check).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/readyz", nil))
 	if !bounded {
 		t.Error("the probe ran without a deadline")
 	}

@@ -12,8 +12,8 @@ func TestProfilesAreThereOnlyWhenAskedFor(t *testing.T) {
 		handler http.Handler
 		want    int
 	}{
-		{"asked for", WithProfiles(Handler()), http.StatusOK},
-		{"not asked for", Handler(), http.StatusNotFound},
+		{"asked for", WithProfiles(Handler(nil)), http.StatusOK},
+		{"not asked for", Handler(nil), http.StatusNotFound},
 	} {
 		w := httptest.NewRecorder()
 		c.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/pprof/", nil))

@@ -29,6 +29,9 @@ type Options struct {
 	Logger *slog.Logger
 	Clock  func() time.Time // nil means time.Now
 
+	// Metrics, when set, shows what is made.
+	Metrics *ops.Metrics
+
 	// SigningKey, when set, becomes the active key of a database that has none.
 	// Whoever holds it can forge: for `dev` only.
 	SigningKey *jose.JSONWebKey
@@ -147,10 +150,10 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 	}
 	server, err := authz.New(ctx, authz.Config{
 		Issuer: c.Issuer, Store: a.store, Keys: ring, FeedKeys: feedRing, CheckpointKeys: checkpointRing,
-		TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(),
+		TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(), Observe: o.Metrics.Observe,
 		Audit: authz.Audit{
 			Instance: c.Audit.Instance, Durability: audit.Durability(c.Audit.Durability),
-			RefusalsPerSecond: float64(c.Audit.RefusalsPerSecond),
+			RefusalsPerSecond: float64(c.Audit.RefusalsPerSecond), Observe: o.Metrics.ObserveCommit,
 		},
 	})
 	if err != nil {
@@ -165,6 +168,7 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 		a.stop()
 		return fmt.Errorf("starting the authorization server: %w", err)
 	}
+	o.Metrics.ShowAuthz(server)
 	a.Checks = []ops.Check{{Name: "database", Probe: server.Ready}, {Name: "trust", Probe: server.TrustCurrent, Advisory: true}}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
+	"github.com/certbound/certbound/cmd/certbound/internal/ops"
 	"github.com/certbound/certbound/keys/servertls"
 	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/resource/jwks"
@@ -87,8 +88,18 @@ func (g *generation) proxy(o Options) (http.Handler, error) {
 	}
 	return proxy.New(proxy.Config{
 		Verifier: verifier, Routes: c.ProxyRoutes(), Transport: g.upstream,
-		MaxBodyBytes: int64(c.MaxBodyBytes), Logger: o.Logger, Clock: o.clock(),
+		MaxBodyBytes: int64(c.MaxBodyBytes), Logger: o.Logger, Clock: o.clock(), Observe: o.Metrics.Observe,
 	})
+}
+
+// measured is what /metrics shows of it.
+func (g *generation) measured(clock func() time.Time) ops.Proxy {
+	shown := ops.Proxy{Keys: g.keys, Clock: clock}
+	if g.feed != nil { // a nil *Follower in the interface would be one
+		shown.Revocations = g.feed.Follower
+		shown.ClientNotAfter = g.in.certificate.Leaf.NotAfter
+	}
+	return shown
 }
 
 // issuerKeys makes the cache of the issuer's keys, or takes it over.

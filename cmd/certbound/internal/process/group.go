@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/certbound/certbound/cmd/certbound/internal/ops"
 )
 
 // DrainTimeout is how long requests that are under way may take to finish after
@@ -21,6 +23,7 @@ const DrainTimeout = 10 * time.Second
 // for callers, then what probes and answers behind them.
 type Group struct {
 	Logger   *slog.Logger
+	Metrics  *ops.Metrics // shows the listeners; nil: nobody looks
 	members  []member
 	stopping atomic.Bool
 }
@@ -66,6 +69,7 @@ func (g *Group) Close() {
 
 // Add puts a server on a listener. It speaks TLS when the server has a TLSConfig.
 func (g *Group) Add(name string, listener net.Listener, server *http.Server) {
+	g.Metrics.Watch(name, server)
 	g.members = append(g.members, member{name, listener, server})
 }
 

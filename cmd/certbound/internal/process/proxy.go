@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
+	"github.com/certbound/certbound/cmd/certbound/internal/ops"
 	"github.com/certbound/certbound/keys/servertls"
 )
 
@@ -42,6 +43,7 @@ func NewProxy(c *config.Proxy, o Options) (*Proxy, error) {
 	p := &Proxy{o: o, listener: in.listener, retired: map[*following]*time.Timer{}}
 	g.feed.start(o.Logger)
 	p.current.Store(g)
+	o.Metrics.ShowProxy(func() ops.Proxy { return p.current.Load().measured(o.clock()) })
 	p.Server = servertls.HTTPServer(p, in.listener.TLSConfig(), o.Logger)
 	p.Server.RegisterOnShutdown(p.Close) // requests under way are served by what is known
 	return p, nil

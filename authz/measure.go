@@ -1,0 +1,84 @@
+package authz
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/storage"
+)
+
+// Stored is what an operator watches in the database.
+type Stored struct {
+	FeedSeq     int64 // number of the last entry of the revocation feed
+	SigningKeys []KeyCount
+}
+
+// KeyCount is how many signing keys of one purpose are in one state.
+type KeyCount struct {
+	Purpose string // "access_token", …
+	State   string // "next", "active" or "retired"
+	Count   int
+	// Since is when the first of them came into use; zero for those that have not.
+	Since time.Time
+}
+
+// Stored reads it: two cheap queries. A retired key that has left the JWK set is
+// not counted.
+func (s *Server) Stored(ctx context.Context) (Stored, error) {
+	seq, err := s.store.FeedSeq(ctx)
+	if err != nil {
+		return Stored{}, fmt.Errorf("authz: reading the feed's number: %w", err)
+	}
+	keys, err := s.store.SigningKeys(ctx)
+	if err != nil {
+		return Stored{}, fmt.Errorf("authz: reading signing keys: %w", err)
+	}
+	return Stored{FeedSeq: seq, SigningKeys: countKeys(keys, s.clock())}, nil
+}
+
+func countKeys(keys []storage.SigningKey, now time.Time) []KeyCount {
+	var counts []KeyCount
+	index := map[[2]string]int{}
+	for i := range keys {
+		key := &keys[i]
+		if !key.ExpiresAt.IsZero() && !now.Before(key.ExpiresAt) {
+			continue
+		}
+		id := [2]string{key.Purpose, key.Status}
+		at, known := index[id]
+		if !known {
+			at = len(counts)
+			index[id] = at
+			counts = append(counts, KeyCount{Purpose: key.Purpose, State: key.Status, Since: key.ActivatedAt})
+		}
+		c := &counts[at]
+		c.Count++
+		if !key.ActivatedAt.IsZero() && (c.Since.IsZero() || key.ActivatedAt.Before(c.Since)) {
+			c.Since = key.ActivatedAt
+		}
+	}
+	slices.SortFunc(counts, func(a, b KeyCount) int {
+		return cmp.Or(cmp.Compare(a.Purpose, b.Purpose), cmp.Compare(a.State, b.State))
+	})
+	return counts
+}
+
+// AuditStats returns what the audit recorder has done since the start.
+func (s *Server) AuditStats() audit.Stats { return s.audit.Stats() }
+
+// FeedWaiting returns how many resource servers wait at the feed now.
+func (s *Server) FeedWaiting() int { return s.feed.Waiting() }
+
+// TrustAnchors returns, for each active trust bundle, the earliest end of an
+// anchor's validity.
+func (s *Server) TrustAnchors() map[string]time.Time {
+	ends := map[string]time.Time{}
+	for _, bundle := range s.trust.Active() {
+		ends[bundle.Name()] = bundle.AnchorsUntil()
+	}
+	return ends
+}
