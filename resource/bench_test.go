@@ -19,7 +19,7 @@ func BenchmarkVerifyRequest(b *testing.B) {
 		token string
 		want  decision.Reason
 	}{
-		"allowed":       {good, ""},
+		"repeated":      {good, ""},
 		"malformed":     {"x.y.z", decision.TokenMalformed},
 		"expired":       {bed.sign(bed.header().text(), bed.claims(bed.acme).with("exp", 1).text()), decision.TokenExpired},
 		"stolen":        {bed.token(bed.mallory), decision.ThumbprintMismatch},
@@ -56,4 +56,33 @@ func BenchmarkVerifyRequestRS256(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkVerifyRequestNew is a token that has not been seen before: what a
+// verifier without any memory does each time.
+func BenchmarkVerifyRequestNew(b *testing.B) {
+	bed := newBench(b, func(c *resource.Config) { c.CacheSize = -1 })
+	r := request(bed.token(bed.acme), &bed.acme)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := bed.verifier.VerifyRequest(r, "accounts:read"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkVerifyRequestParallel is many connections with one token each.
+func BenchmarkVerifyRequestParallel(b *testing.B) {
+	bed := newBench(b)
+	token := bed.token(bed.acme)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		r := request(token, &bed.acme)
+		for pb.Next() {
+			if _, err := bed.verifier.VerifyRequest(r, "accounts:read"); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
 }

@@ -46,16 +46,21 @@ func (v *Verifier) parseClaims(payload []byte) (*accesstoken.Claims, error) {
 	return accesstoken.Parse(payload)
 }
 
-// checkClaims compares issuer, audience and times (RFC 9068 §4). Leeway is for
-// clocks that disagree about when the token was made; nobody gets more time out
-// of it.
-func (v *Verifier) checkClaims(c *accesstoken.Claims, now time.Time) *problem {
+// issuerOf is the issuer whose token this says it is.
+func (v *Verifier) issuerOf(c *accesstoken.Claims) (*trust, *problem) {
+	if t := v.trusts.byIssuer[c.Issuer]; t != nil {
+		return t, nil
+	}
+	return nil, &problem{reason: decision.IssuerMismatch, expected: v.trusts.names, seen: c.Issuer}
+}
+
+// checkClaims compares audience and times (RFC 9068 §4). Leeway is for clocks
+// that disagree about when the token was made; nobody gets more time out of it.
+func (v *Verifier) checkClaims(t *trust, c *accesstoken.Claims, now time.Time) *problem {
 	latestStart := now.Add(v.leeway)
 	switch {
-	case c.Issuer != v.issuer:
-		return &problem{reason: decision.IssuerMismatch, expected: v.issuer, seen: c.Issuer}
-	case !slices.Contains(c.Audience, v.audience):
-		return &problem{reason: decision.AudienceMismatch, expected: v.audience, seen: strings.Join(c.Audience, " ")}
+	case !slices.Contains(c.Audience, t.Audience):
+		return &problem{reason: decision.AudienceMismatch, expected: t.Audience, seen: strings.Join(c.Audience, " ")}
 	case !now.Before(c.Expiry):
 		return timeProblem(decision.TokenExpired, "exp", c.Expiry, now)
 	case c.IssuedAt.After(latestStart):
@@ -87,18 +92,6 @@ func checkBinding(c *accesstoken.Claims, peer *peercert.Peer) *problem {
 		return &problem{
 			reason: decision.ThumbprintMismatch, expected: c.Thumbprint.String(), seen: peer.Thumbprint.String(),
 			detail: "the token belongs to another certificate: it was stolen, or the client renewed its certificate and kept the token",
-		}
-	}
-	return nil
-}
-
-// checkScopes wants every scope in needed. It runs after the signature: a bad
-// token is 401 even where its scopes would not do either.
-func checkScopes(c *accesstoken.Claims, needed []string, e *decision.Evidence) *problem {
-	e.ScopesNeeded, e.ScopesHeld = needed, c.Scopes
-	for _, scope := range needed {
-		if !slices.Contains(c.Scopes, scope) {
-			return &problem{reason: decision.ScopeInsufficient, detail: "the token lacks the scope " + scope}
 		}
 	}
 	return nil

@@ -11,32 +11,21 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/resource/jwks"
 )
 
 // Config says which tokens a [Verifier] accepts.
 type Config struct {
-	// Issuer is the authorization server's issuer identifier, an https URL.
-	// Required; a token's iss must equal it octet for octet.
-	Issuer string
-
-	// Audience is the name of this API in tokens. Required; a token's aud must
-	// be or contain exactly this string.
-	Audience string
-
-	// Keys supplies the issuer's public keys. The default fetches the JWK Set
-	// that the issuer's RFC 8414 metadata points to, see [jwks.Remote].
-	Keys KeySource
-
-	// HTTPClient fetches metadata and keys when Keys is nil. The default trusts
-	// the system's roots. Redirects are never followed and time is bounded,
-	// whatever the client says.
-	HTTPClient *http.Client
-
-	// Revocations is asked about every token whose signature is good: normally a
-	// follower of the issuer's feed, package revokefeed. Without one a token lives
-	// until it expires, whatever its issuer has revoked.
-	Revocations Revocations
+	// What follows is the issuer whose tokens are accepted; each field is as in
+	// [Issuer]. Issuer and Audience are required, unless Issuers has them.
+	Issuer        string
+	Audience      string
+	Keys          KeySource
+	HTTPClient    *http.Client
+	Revocations   Revocations
+	Introspection Introspector
+	AcceptOpaque  bool
 
 	// InsecureServeStale serves tokens while Revocations cannot say what has been
 	// revoked lately, or, before its first answer, ever. It MUST NOT be set where
@@ -44,6 +33,11 @@ type Config struct {
 	// issuer then undoes every revocation that it has not heard of. What it has
 	// heard of stays refused.
 	InsecureServeStale bool
+
+	// Issuers are further issuers, or all of them when the fields above are empty.
+	// Each has its own keys, audience and revocations, and iss selects among them;
+	// no two may have the same identifier.
+	Issuers []Issuer
 
 	// Algorithms is the list of accepted JWS algorithms: any of ES256 ES384
 	// ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA. The default is ES256 and
@@ -62,8 +56,21 @@ type Config struct {
 	// slog.Default().
 	Logger *slog.Logger
 
-	// Realm is the realm of the challenges; default the audience. Printable
-	// ASCII.
+	// Observe is called with each decision of the middleware right where it is
+	// logged, once per request: for metrics. It must be quick, safe for use by many
+	// goroutines, and must keep nothing of what it is shown. nil: nobody listens.
+	Observe func(*decision.Decision)
+
+	// CacheSize is how many tokens are remembered to have a good signature. It is
+	// the one thing that is remembered: expiry, binding, revocation and all else is
+	// checked on every request, and a result dies with its key. 0 means
+	// [DefaultCacheSize], which is some 20 MB of tokens of the usual size when it
+	// is full; a negative value means none, and more than [MaxCacheSize] is
+	// refused. It is a target: up to 31 tokens may be kept on top of it.
+	CacheSize int
+
+	// Realm is the realm of the challenges; default the audience of the first
+	// issuer. Printable ASCII.
 	Realm string
 
 	// InsecureAllowUnbound also accepts tokens that have no cnf claim at all,
@@ -76,8 +83,11 @@ type Config struct {
 
 // KeySource supplies the issuer's public keys.
 type KeySource interface {
-	// Keys returns the keys that carry kid. None and no error means that the
-	// issuer publishes no such key; an error means that its keys are not known.
+	// Keys returns the keys that carry kid; the verifier only reads them. None and
+	// no error means that the issuer publishes no such key; an error means that its
+	// keys are not known. It is called on every request and should answer from
+	// memory: a signature that was verified with a key that is no longer there
+	// counts for nothing.
 	Keys(ctx context.Context, kid string) ([]jose.JSONWebKey, error)
 }
 
@@ -93,69 +103,44 @@ const (
 // Verifier decides about API requests. Make one with [New]; it is safe for use
 // by many goroutines.
 type Verifier struct {
-	issuer, audience, realm string
-
-	keys         KeySource
-	revocations  Revocations
+	trusts       *trusts
+	realm        string
 	algorithms   []jose.SignatureAlgorithm
 	leeway       time.Duration
 	clock        func() time.Time
 	logger       *slog.Logger
+	observe      func(*decision.Decision)
 	allowUnbound bool
-	serveStale   bool
+
+	results     *results
+	connections *connections
 }
 
 // New returns a Verifier, or an error that names every field that is wrong:
 // there is no default for whom to believe.
 func New(c Config) (*Verifier, error) {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	issuers := c.issuers()
+	trusts, trustsErr := newTrusts(issuers, c.Clock, c.Logger)
+	if c.Realm == "" {
+		c.Realm = issuers[0].Audience
+	}
 	algorithms, algorithmsErr := parseAlgorithms(c.Algorithms)
 	leeway, leewayErr := parseLeeway(c.Leeway)
-	realm := c.Realm
-	if realm == "" {
-		realm = c.Audience
-	}
-	if err := errors.Join(checkIssuer(c.Issuer), checkAudience(c.Audience), checkRealm(realm), algorithmsErr, leewayErr); err != nil {
+	size, sizeErr := parseCacheSize(c.CacheSize)
+	if err := errors.Join(trustsErr, checkRealm(c.Realm), algorithmsErr, leewayErr, sizeErr); err != nil {
 		return nil, err
 	}
-	v := &Verifier{
-		issuer: c.Issuer, audience: c.Audience, realm: realm,
-		keys: c.Keys, algorithms: algorithms, leeway: leeway,
-		clock: c.Clock, logger: c.Logger, allowUnbound: c.InsecureAllowUnbound,
-		revocations: c.Revocations, serveStale: c.InsecureServeStale,
-	}
-	if v.clock == nil {
-		v.clock = time.Now
-	}
-	if v.logger == nil {
-		v.logger = slog.Default()
-	}
-	if v.keys == nil {
-		remote, err := jwks.New(jwks.Config{Issuer: c.Issuer, HTTPClient: c.HTTPClient, Clock: v.clock, Logger: v.logger})
-		if err != nil {
-			return nil, fmt.Errorf("resource: Keys: %w", err)
-		}
-		v.keys = remote
-	}
-	return v, nil
-}
-
-// checkIssuer holds the issuer to RFC 8414 §2, also where Keys is set and
-// nothing is fetched from it.
-func checkIssuer(issuer string) error {
-	if issuer == "" {
-		return errors.New("resource: Issuer is required")
-	}
-	if !jwks.IsIssuer(issuer) {
-		return fmt.Errorf("resource: Issuer %q is not an https URL without user, query and fragment", issuer)
-	}
-	return nil
-}
-
-func checkAudience(audience string) error {
-	if audience == "" {
-		return errors.New("resource: Audience is required")
-	}
-	return nil
+	return &Verifier{
+		trusts: trusts, realm: c.Realm, algorithms: algorithms, leeway: leeway,
+		clock: c.Clock, logger: c.Logger, observe: c.Observe, allowUnbound: c.InsecureAllowUnbound,
+		results: newResults(size), connections: newConnections(),
+	}, nil
 }
 
 // checkRealm keeps what could break out of the challenge's quoted-string out of
@@ -192,4 +177,14 @@ func parseLeeway(d time.Duration) (time.Duration, error) {
 		return 0, nil
 	}
 	return d, nil
+}
+
+func parseCacheSize(n int) (int, error) {
+	switch {
+	case n > MaxCacheSize:
+		return 0, fmt.Errorf("resource: CacheSize %d is more than %d", n, MaxCacheSize)
+	case n == 0:
+		return DefaultCacheSize, nil
+	}
+	return max(n, 0), nil
 }

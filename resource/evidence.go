@@ -1,18 +1,16 @@
 package resource
 
 import (
-	"strings"
-
 	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
 )
 
 // unverified notes what an unverified token says, marked as such: an operator
 // who looks up a refusal wants to know whose token it claims to be.
-func unverified(c *accesstoken.Claims, e *decision.Evidence) {
+func unverified(t *reading, e *decision.Evidence) {
 	e.ClaimsUnverified = true
-	e.ClaimedClientID = c.ClientID
-	e.Issuer, e.Audience, e.TokenID = c.Issuer, strings.Join(c.Audience, " "), c.ID
+	e.ClaimedClientID = t.claims.ClientID
+	e.Issuer, e.Audience, e.TokenID = t.claims.Issuer, t.audience, t.claims.ID
 }
 
 // verified turns the claims into facts.
@@ -31,6 +29,6 @@ func claimed(raw string, e *decision.Evidence) {
 	}
 	e.KeyID, e.ClaimsUnverified = compact.Header.KeyID, true
 	if claims, err := accesstoken.InsecureParseUnbound(compact.Payload); err == nil {
-		unverified(claims, e)
+		unverified(newReading(compact.Header, claims, nil), e)
 	}
 }

@@ -3,6 +3,7 @@ package resource
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/certbound/certbound/resource/decision"
 )
@@ -12,14 +13,19 @@ import (
 // else is answered here. The handler finds the token with [FromContext]. Each
 // decision is logged exactly once, before the handler runs.
 func (v *Verifier) Require(scopes ...string) func(http.Handler) http.Handler {
+	return v.Enforce(Policy{AllOf: slices.Clone(scopes)})
+}
+
+// Enforce is Require for a whole [Policy].
+func (v *Verifier) Enforce(p Policy) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			token, err := v.VerifyRequest(r, scopes...)
+			token, err := v.VerifyPolicy(r, p)
 			if err != nil {
 				v.refuse(w, r, err)
 				return
 			}
-			token.Decision.Log(r.Context(), v.logger)
+			v.record(r, &token.Decision)
 			w.Header().Set(decision.RequestIDHeader, token.Decision.RequestID)
 			next.ServeHTTP(w, r.WithContext(newContext(r.Context(), token)))
 		})
@@ -32,9 +38,17 @@ func (v *Verifier) Middleware(next http.Handler) http.Handler { return v.Require
 
 func (v *Verifier) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var refusal *Refusal
-	if !errors.As(err, &refusal) { // VerifyRequest returns nothing else
+	if !errors.As(err, &refusal) { // VerifyPolicy returns nothing else
 		panic(err)
 	}
-	refusal.Decision.Log(r.Context(), v.logger)
+	v.record(r, &refusal.Decision)
 	refusal.Write(w)
+}
+
+// record is the one place where the middleware logs.
+func (v *Verifier) record(r *http.Request, d *decision.Decision) {
+	d.Log(r.Context(), v.logger)
+	if v.observe != nil {
+		v.observe(d)
+	}
 }

@@ -1,54 +1,71 @@
 package resource
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/resource/jwks"
 )
 
-// checkSignature verifies the token with the issuer's key that its kid names.
-func (v *Verifier) checkSignature(ctx context.Context, c *accesstoken.Compact) *problem {
-	keys, err := v.keys.Keys(ctx, c.Header.KeyID)
+// checkSignature verifies the token with the key of its issuer that its kid
+// names. The issuer's keys are asked for on every request, and a signature that
+// is known to be good is verified again when its key is no longer the same.
+func (v *Verifier) checkSignature(ctx context.Context, t *trust, raw string, tok *reading) *problem {
+	keys, err := t.Keys.Keys(ctx, tok.header.KeyID)
 	if err != nil {
 		return &problem{reason: decision.IssuerKeysUnavailable, detail: err.Error()}
 	}
-	alg := jose.SignatureAlgorithm(c.Header.Algorithm)
-	jws, err := jose.ParseSignedCompact(c.Raw, []jose.SignatureAlgorithm{alg})
-	if err != nil {
-		return malformed(err)
-	}
-	found := &problem{reason: decision.KeyUnknown, seen: c.Header.KeyID, detail: "the issuer publishes no key with this kid"}
 	for i := range keys {
-		if keys[i].KeyID != c.Header.KeyID {
+		if tok.verifiedBy(&keys[i]) {
+			return nil
+		}
+	}
+	key, p := tok.verify(keys, raw)
+	if p != nil {
+		return p
+	}
+	v.results.put(raw, tok.withKey(key))
+	return nil
+}
+
+// verify returns the one of keys that verifies the token's signature.
+func (t *reading) verify(keys []jose.JSONWebKey, raw string) (*jose.JSONWebKey, *problem) {
+	alg := jose.SignatureAlgorithm(t.header.Algorithm)
+	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{alg})
+	if err != nil {
+		return nil, malformed(err)
+	}
+	kid := t.header.KeyID
+	found := &problem{reason: decision.KeyUnknown, seen: kid, detail: "the issuer publishes no key with this kid"}
+	for i := range keys {
+		if keys[i].KeyID != kid {
 			continue // whatever the source thought it was asked for
 		}
 		// One algorithm per key (RFC 8725 §3.1): what the key is for decides, and
 		// the header has to agree.
 		keyAlg, err := jwks.Algorithm(&keys[i])
 		if err != nil {
-			found = &problem{reason: decision.KeyUnknown, seen: c.Header.KeyID, detail: err.Error()}
+			found = &problem{reason: decision.KeyUnknown, seen: kid, detail: err.Error()}
 			continue
 		}
 		if keyAlg != alg {
 			found = &problem{reason: decision.AlgorithmRefused, expected: string(keyAlg), seen: string(alg), detail: "the key of this kid is for another algorithm"}
 			continue
 		}
-		if verifies(jws, keys[i].Key, c.Payload) {
-			return nil
+		if verifies(jws, keys[i].Key, t.digest) {
+			return &keys[i], nil
 		}
-		found = &problem{reason: decision.SignatureInvalid, seen: c.Header.KeyID, detail: "the signature does not verify with the issuer's key of this kid"}
+		found = &problem{reason: decision.SignatureInvalid, seen: kid, detail: "the signature does not verify with the issuer's key of this kid"}
 	}
-	return found
+	return nil, found
 }
 
 // verifies reports whether the signature is good and covers the very payload
 // that our own, stricter reader has parsed.
-func verifies(jws *jose.JSONWebSignature, key any, payload []byte) bool {
+func verifies(jws *jose.JSONWebSignature, key any, payload [sha256.Size]byte) bool {
 	signed, err := jws.Verify(key)
-	return err == nil && bytes.Equal(signed, payload)
+	return err == nil && sha256.Sum256(signed) == payload
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/certbound/certbound/keys/peercert"
 	"github.com/certbound/certbound/keys/thumbprint"
-	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
 )
 
@@ -19,6 +18,8 @@ type Token struct {
 	Partner  string // the partner the client belongs to; "" when the issuer does not say
 	ID       string // jti
 
+	// Audience and Scopes are shared with other requests that carry the same token
+	// and must not be changed.
 	Audience []string // aud; holds the verifier's audience
 	Scopes   []string // scope, as granted
 
@@ -57,10 +58,11 @@ func newContext(ctx context.Context, t *Token) context.Context {
 	return context.WithValue(ctx, contextKey{}, t)
 }
 
-func newToken(c *accesstoken.Claims, peer *peercert.Peer) *Token {
-	return &Token{
-		Issuer: c.Issuer, Subject: c.Subject, ClientID: c.ClientID, Partner: c.Partner, ID: c.ID,
-		Audience: c.Audience, Scopes: c.Scopes, IssuedAt: c.IssuedAt, Expiry: c.Expiry,
-		Generation: c.Generation, Thumbprint: c.Thumbprint, Peer: peer,
-	}
+// fill sets everything but the decision.
+func (t *Token) fill(from *reading, peer *peercert.Peer) {
+	c := from.claims
+	t.Issuer, t.Subject, t.ClientID, t.Partner, t.ID = c.Issuer, c.Subject, c.ClientID, c.Partner, c.ID
+	t.Audience, t.Scopes = from.audiences, from.scopes
+	t.IssuedAt, t.Expiry, t.Generation = c.IssuedAt, c.Expiry, c.Generation
+	t.Thumbprint, t.Peer = c.Thumbprint, peer
 }

@@ -1,8 +1,6 @@
 package decision
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
 )
@@ -13,17 +11,6 @@ type Body struct {
 	ErrorDescription string `json:"error_description"`
 	Reason           Reason `json:"reason"`
 	RequestID        string `json:"request_id"`
-}
-
-// RequestIDHeader carries the id by which an operator finds the decision.
-const RequestIDHeader = "X-Request-Id"
-
-// NewRequestID returns 128 random bits in hex. Ids are always ours: one sent by
-// a caller could be made to collide with another's.
-func NewRequestID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails: crypto/rand crashes the program instead
-	return hex.EncodeToString(b[:])
 }
 
 // WriteRefusal answers with a's status and the common body. Headers that belong

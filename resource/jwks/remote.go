@@ -92,7 +92,8 @@ func New(c Config) (*Remote, error) {
 }
 
 // Keys returns the keys that carry kid, none when the issuer publishes no such
-// key, and an error that wraps [ErrUnavailable] when that cannot be said.
+// key, and an error that wraps [ErrUnavailable] when that cannot be said. The
+// slice is shared and must not be changed.
 func (r *Remote) Keys(ctx context.Context, kid string) ([]jose.JSONWebKey, error) {
 	keys, pending, err := r.lookUp(kid)
 	if pending == nil {
@@ -204,6 +205,9 @@ func (r *Remote) fetch(f *flight, rediscover bool) {
 	}
 	r.failures = 0
 	r.nextTry = now.Add(floor)
+	if r.current != nil {
+		set.keep(r.current.set)
+	}
 	r.current = &snapshot{set: set, fetched: now, expires: now.Add(maxAge)}
 	for kid, until := range r.unknown {
 		if !now.Before(until) || len(set.byID(kid)) > 0 {

@@ -2,6 +2,7 @@ package jwks
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,19 +18,56 @@ const maxKeys = 100
 // configured.
 type Set []jose.JSONWebKey
 
-// Keys returns the keys that carry kid.
+// Keys returns the keys that carry kid. The slice may be a part of the set and
+// must not be changed.
 func (s Set) Keys(_ context.Context, kid string) ([]jose.JSONWebKey, error) {
 	return s.byID(kid), nil
 }
 
+// byID allocates only for a set in which keys of one kid do not stand together.
 func (s Set) byID(kid string) []jose.JSONWebKey {
-	var found []jose.JSONWebKey
-	for i := range s {
+	first := s.index(kid)
+	if first < 0 {
+		return nil
+	}
+	end := first + 1
+	for end < len(s) && s[end].KeyID == kid {
+		end++
+	}
+	found := s[first:end:end]
+	for i := end; i < len(s); i++ {
 		if s[i].KeyID == kid {
-			found = append(found, s[i])
+			found = append(found, s[i]) // a copy: found has no room
 		}
 	}
 	return found
+}
+
+func (s Set) index(kid string) int {
+	for i := range s { // not slices.IndexFunc, which copies each key
+		if s[i].KeyID == kid {
+			return i
+		}
+	}
+	return -1
+}
+
+// keep puts the keys of old into s where they are the same ones, so that whoever
+// holds on to a key sees that it is still there by looking at the pointer.
+func (s Set) keep(old Set) {
+	for i := range s {
+		for j := range old {
+			if s[i].KeyID == old[j].KeyID && sameKey(s[i].Key, old[j].Key) {
+				s[i].Key = old[j].Key
+			}
+		}
+	}
+}
+
+// sameKey compares public keys. All kinds that [Algorithm] knows can be compared.
+func sameKey(a, b any) bool {
+	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b)
 }
 
 // Parse reads a JWK Set and keeps what can verify signatures. Keys of unknown

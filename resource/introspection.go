@@ -1,0 +1,106 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/certbound/certbound/keys/peercert"
+	"github.com/certbound/certbound/resource/accesstoken"
+	"github.com/certbound/certbound/resource/decision"
+)
+
+// Introspector asks an issuer about a token (RFC 7662). Package introspection has
+// one; a [Policy] says which requests ask it.
+type Introspector interface {
+	// Introspect returns what the issuer says about the token, and whether it is
+	// active. The claims count only when it is, and their Thumbprint is zero when
+	// the issuer confirms none. An error that wraps accesstoken.ErrUnbound means
+	// that the token is confirmed by another method; any other error means that
+	// the issuer could not be asked, and nothing is served.
+	//
+	// It is called once per request that asks, without any memory here, so that a
+	// token is good for not a moment longer than its issuer says.
+	Introspect(ctx context.Context, token string) (claims *accesstoken.Claims, active bool, err error)
+}
+
+// introspect asks the issuer about a token that has passed every check of ours.
+// The answer is held to the same rules as the token: a good signature says who
+// issued it, and not that the answer is about this token and this certificate
+// (RFC 8705 §3.2).
+func (v *Verifier) introspect(ctx context.Context, t *trust, raw string, c *accesstoken.Claims, peer *peercert.Peer, now time.Time) (*accesstoken.Claims, *problem) {
+	answer, p := v.ask(ctx, t, raw, peer, now)
+	switch {
+	case p != nil:
+		return nil, p
+	case !c.Thumbprint.IsZero() && answer.Thumbprint.IsZero():
+		return nil, &problem{reason: decision.TokenUnbound, expected: c.Thumbprint.String(), detail: "the token is bound, and the issuer's answer about it confirms no certificate"}
+	case answer.ClientID != c.ClientID, answer.ID != "" && answer.ID != c.ID:
+		return nil, &problem{
+			reason: decision.IntrospectionUnavailable, expected: c.ClientID + " " + c.ID, seen: answer.ClientID + " " + answer.ID,
+			detail: "the issuer's answer is about another token",
+		}
+	}
+	return answer, nil
+}
+
+// ask gets the issuer's answer and checks what can be said of it alone: active,
+// issuer, audience, times, and its confirmation against the certificate of this
+// request, as if it were a token.
+func (v *Verifier) ask(ctx context.Context, t *trust, raw string, peer *peercert.Peer, now time.Time) (*accesstoken.Claims, *problem) {
+	if t.Introspection == nil {
+		return nil, &problem{reason: decision.IntrospectionUnavailable, detail: "the route asks for introspection, and none is configured for the token's issuer"}
+	}
+	answer, active, err := t.Introspection.Introspect(ctx, raw)
+	switch {
+	case errors.Is(err, accesstoken.ErrUnbound):
+		return nil, &problem{reason: decision.TokenUnbound, detail: err.Error()}
+	case err != nil:
+		return nil, &problem{reason: decision.IntrospectionUnavailable, detail: err.Error()}
+	case !active:
+		return nil, &problem{reason: decision.TokenInactive, detail: "the issuer says that the token is not active"}
+	case answer == nil:
+		return nil, &problem{reason: decision.IntrospectionUnavailable, detail: "the introspector says active and nothing else"}
+	case answer.Issuer != t.Issuer.Issuer:
+		return nil, &problem{reason: decision.IssuerMismatch, expected: t.Issuer.Issuer, seen: answer.Issuer}
+	}
+	if p := v.checkClaims(t, answer, now); p != nil {
+		return nil, p
+	}
+	if p := v.checkAnswerBinding(answer, peer); p != nil {
+		return nil, p
+	}
+	return answer, nil
+}
+
+// checkAnswerBinding is checkBinding for an answer, which unlike a token gets
+// here without a confirmation.
+func (v *Verifier) checkAnswerBinding(c *accesstoken.Claims, peer *peercert.Peer) *problem {
+	if c.Thumbprint.IsZero() && !v.allowUnbound {
+		return &problem{reason: decision.TokenUnbound, detail: "the issuer's answer confirms no certificate"}
+	}
+	return checkBinding(c, peer)
+}
+
+// verifyOpaque decides about a token that says nothing itself.
+func (v *Verifier) verifyOpaque(ctx context.Context, raw string, peer *peercert.Peer, c call, token *Token) *problem {
+	t := v.trusts.opaque
+	if len(raw) > accesstoken.MaxSize {
+		return &problem{reason: decision.TokenMalformed, detail: "the opaque token is longer than a token may be"}
+	}
+	answer, p := v.ask(ctx, t, raw, peer, c.now)
+	if p != nil {
+		return p
+	}
+	tok := newReading(accesstoken.Header{}, answer, nil)
+	unverified(tok, c.evidence)
+	verified(answer, c.evidence)
+	if p := t.checkRevocation(answer, "", c.evidence); p != nil {
+		return p
+	}
+	if p := checkScopes(tok, nil, c.policy, c.evidence); p != nil {
+		return p
+	}
+	token.fill(tok, peer)
+	return nil
+}
