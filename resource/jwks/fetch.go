@@ -61,6 +61,16 @@ func IsIssuer(s string) bool {
 	return ok
 }
 
+// MetadataURL is where the metadata of an issuer is (RFC 8414 §3.1); false when s
+// has not the form of an issuer identifier.
+func MetadataURL(issuer string) (string, bool) {
+	u, ok := parseIssuer(issuer)
+	if !ok {
+		return "", false
+	}
+	return metadataURL(u), true
+}
+
 func parseIssuer(s string) (*url.URL, bool) {
 	u, err := url.Parse(s)
 	return u, err == nil && secure(u) && u.RawQuery == "" && !u.ForceQuery

@@ -1,0 +1,23 @@
+package resource
+
+// Known is how many tokens v remembers.
+func Known(v *Verifier) int {
+	if v.results == nil {
+		return 0
+	}
+	n := 0
+	for i := range v.results.shards {
+		s := &v.results.shards[i]
+		s.mu.RLock()
+		n += len(s.young) + len(s.old)
+		s.mu.RUnlock()
+	}
+	return n
+}
+
+// Connections is how many connections v remembers.
+func Connections(v *Verifier) int {
+	v.connections.mu.RLock()
+	defer v.connections.mu.RUnlock()
+	return len(v.connections.known)
+}
