@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -81,11 +82,14 @@ func timeProblem(reason decision.Reason, claim string, at, now time.Time) *probl
 
 // checkBinding compares the token's confirmation with the certificate that the
 // caller proved to hold (RFC 8705 §3). A token that names a certificate is never
-// accepted without one.
-func checkBinding(c *accesstoken.Claims, peer *peercert.Peer) *problem {
+// accepted without one, and one that names none by a verifier that allows it only:
+// the token may be known from another verifier that does.
+func (v *Verifier) checkBinding(c *accesstoken.Claims, peer *peercert.Peer) *problem {
 	switch {
+	case c.Thumbprint.IsZero() && !v.allowUnbound:
+		return claimsProblem(fmt.Errorf("%w: there is no cnf claim", accesstoken.ErrUnbound))
 	case c.Thumbprint.IsZero():
-		return nil // parseClaims lets it through with InsecureAllowUnbound only
+		return nil
 	case peer == nil:
 		return &problem{reason: decision.CertificateMissing, expected: c.Thumbprint.String(), detail: "the token is bound and no certificate was presented"}
 	case !c.Thumbprint.Equal(peer.Thumbprint):

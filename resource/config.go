@@ -56,9 +56,8 @@ type Config struct {
 	// slog.Default().
 	Logger *slog.Logger
 
-	// Observe is called with each decision of the middleware right where it is
-	// logged, once per request: for metrics. It must be quick, safe for use by many
-	// goroutines, and must keep nothing of what it is shown. nil: nobody listens.
+	// Observe hears each decision of the middleware; see decision.Sink. nil: nobody
+	// listens.
 	Observe func(*decision.Decision)
 
 	// CacheSize is how many tokens are remembered to have a good signature. It is
@@ -108,8 +107,7 @@ type Verifier struct {
 	algorithms   []jose.SignatureAlgorithm
 	leeway       time.Duration
 	clock        func() time.Time
-	logger       *slog.Logger
-	observe      func(*decision.Decision)
+	sink         decision.Sink // of the middleware
 	allowUnbound bool
 
 	results     *results
@@ -138,7 +136,7 @@ func New(c Config) (*Verifier, error) {
 	}
 	return &Verifier{
 		trusts: trusts, realm: c.Realm, algorithms: algorithms, leeway: leeway,
-		clock: c.Clock, logger: c.Logger, observe: c.Observe, allowUnbound: c.InsecureAllowUnbound,
+		clock: c.Clock, sink: decision.Sink{Logger: c.Logger, Observe: c.Observe}, allowUnbound: c.InsecureAllowUnbound,
 		results: newResults(size), connections: newConnections(),
 	}, nil
 }

@@ -67,19 +67,10 @@ func (v *Verifier) ask(ctx context.Context, t *trust, raw string, peer *peercert
 	if p := v.checkClaims(t, answer, now); p != nil {
 		return nil, p
 	}
-	if p := v.checkAnswerBinding(answer, peer); p != nil {
+	if p := v.checkBinding(answer, peer); p != nil {
 		return nil, p
 	}
 	return answer, nil
-}
-
-// checkAnswerBinding is checkBinding for an answer, which unlike a token gets
-// here without a confirmation.
-func (v *Verifier) checkAnswerBinding(c *accesstoken.Claims, peer *peercert.Peer) *problem {
-	if c.Thumbprint.IsZero() && !v.allowUnbound {
-		return &problem{reason: decision.TokenUnbound, detail: "the issuer's answer confirms no certificate"}
-	}
-	return checkBinding(c, peer)
 }
 
 // verifyOpaque decides about a token that says nothing itself.

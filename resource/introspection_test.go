@@ -54,7 +54,7 @@ func TestIntrospection(t *testing.T) {
 		{"an error beside a good answer", func(o *oracle, _ *bench) { o.err = errors.New("x") }, decision.IntrospectionUnavailable, "x"},
 		{"active and nothing else", func(o *oracle, _ *bench) { o.claims = nil }, decision.IntrospectionUnavailable, "the introspector says active and nothing else"},
 		{"bound to another certificate", func(o *oracle, b *bench) { o.claims.Thumbprint = thumbprint.Of(b.mallory.Cert) }, decision.ThumbprintMismatch, ""},
-		{"bound to nothing", func(o *oracle, _ *bench) { o.claims.Thumbprint = thumbprint.Thumbprint{} }, decision.TokenUnbound, "the issuer's answer confirms no certificate"},
+		{"bound to nothing", func(o *oracle, _ *bench) { o.claims.Thumbprint = thumbprint.Thumbprint{} }, decision.TokenUnbound, "accesstoken: not bound to a certificate: there is no cnf claim"},
 		{"bound by another method", func(o *oracle, _ *bench) { o.err = fmt.Errorf("%w: x", accesstoken.ErrUnbound) }, decision.TokenUnbound, "accesstoken: not bound to a certificate: x"},
 		{"another issuer", func(o *oracle, _ *bench) { o.claims.Issuer += "/" }, decision.IssuerMismatch, ""},
 		{"no issuer", func(o *oracle, _ *bench) { o.claims.Issuer = "" }, decision.IssuerMismatch, ""},

@@ -59,6 +59,7 @@ type trust struct{ Issuer }
 // trusts are the issuers of a verifier.
 type trusts struct {
 	byIssuer map[string]*trust
+	first    *trust // as configured
 	opaque   *trust // whose tokens need not be JWTs; nil for nobody's
 	names    string // all of them, for the operator
 }
@@ -114,6 +115,9 @@ func (a *trusts) add(i Issuer, clock func() time.Time, logger *slog.Logger) erro
 		a.opaque = t
 	}
 	a.byIssuer[i.Issuer] = t
+	if a.first == nil {
+		a.first = t
+	}
 	if a.names != "" {
 		a.names += " "
 	}

@@ -25,7 +25,7 @@ func (v *Verifier) Enforce(p Policy) func(http.Handler) http.Handler {
 				v.refuse(w, r, err)
 				return
 			}
-			v.record(r, &token.Decision)
+			v.sink.Put(r.Context(), &token.Decision)
 			w.Header().Set(decision.RequestIDHeader, token.Decision.RequestID)
 			next.ServeHTTP(w, r.WithContext(newContext(r.Context(), token)))
 		})
@@ -41,14 +41,6 @@ func (v *Verifier) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.As(err, &refusal) { // VerifyPolicy returns nothing else
 		panic(err)
 	}
-	v.record(r, &refusal.Decision)
+	v.sink.Put(r.Context(), &refusal.Decision)
 	refusal.Write(w)
-}
-
-// record is the one place where the middleware logs.
-func (v *Verifier) record(r *http.Request, d *decision.Decision) {
-	d.Log(r.Context(), v.logger)
-	if v.observe != nil {
-		v.observe(d)
-	}
 }

@@ -147,6 +147,36 @@ func TestHandlersCannotChangeAKnownToken(t *testing.T) {
 	}
 }
 
+// TestLaxVerifierDoesNotVouch: what a verifier that allows unbound tokens has seen
+// is no token for the strict one that it shares its memory with.
+func TestLaxVerifierDoesNotVouch(t *testing.T) {
+	b := newBench(t)
+	lax := b.verifier.InsecureAllowingUnbound()
+	unbound := b.sign(b.header().text(), b.claims(b.acme).with("cnf", nil).text())
+	for range 2 {
+		if _, err := lax.VerifyRequest(request(unbound, nil)); err != nil {
+			t.Fatal(err)
+		}
+		for _, pair := range []*keystest.Pair{&b.acme, &b.mallory} {
+			if _, err := b.verifier.VerifyRequest(request(unbound, pair)); reason(t, err) != decision.TokenUnbound {
+				t.Errorf("got %v", err)
+			}
+		}
+		if _, err := b.verifier.VerifyRequest(request(unbound, nil)); err == nil {
+			t.Error("accepted without a certificate")
+		}
+	}
+}
+
+// TestTraceRemembersNothing: an explanation makes no token known.
+func TestTraceRemembersNothing(t *testing.T) {
+	b := newBench(t)
+	b.verifier.Trace(request(b.token(b.acme), &b.acme))
+	if n := resource.Known(b.verifier); n != 0 {
+		t.Errorf("%d tokens are remembered", n)
+	}
+}
+
 // TestMemoryIsFlat: distinct tokens come and go, and garbage never comes in.
 func TestMemoryIsFlat(t *testing.T) {
 	const size = 256

@@ -14,21 +14,29 @@ import (
 // names. The issuer's keys are asked for on every request, and a signature that
 // is known to be good is verified again when its key is no longer the same.
 func (v *Verifier) checkSignature(ctx context.Context, t *trust, raw string, tok *reading) *problem {
-	keys, err := t.Keys.Keys(ctx, tok.header.KeyID)
-	if err != nil {
-		return &problem{reason: decision.IssuerKeysUnavailable, detail: err.Error()}
-	}
-	for i := range keys {
-		if tok.verifiedBy(&keys[i]) {
-			return nil
-		}
-	}
-	key, p := tok.verify(keys, raw)
+	key, p := t.signer(ctx, raw, tok)
 	if p != nil {
 		return p
 	}
-	v.results.put(raw, tok.withKey(key))
+	if key != &tok.key {
+		v.results.put(raw, tok.withKey(key))
+	}
 	return nil
+}
+
+// signer is the key of the issuer that has signed the token; &tok.key when that
+// was known.
+func (t *trust) signer(ctx context.Context, raw string, tok *reading) (*jose.JSONWebKey, *problem) {
+	keys, err := t.Keys.Keys(ctx, tok.header.KeyID)
+	if err != nil {
+		return nil, &problem{reason: decision.IssuerKeysUnavailable, detail: err.Error()}
+	}
+	for i := range keys {
+		if tok.verifiedBy(&keys[i]) {
+			return &tok.key, nil
+		}
+	}
+	return tok.verify(keys, raw)
 }
 
 // verify returns the one of keys that verifies the token's signature.

@@ -86,6 +86,7 @@ type trace struct {
 	scopes   []string
 	steps    []Step
 	peer     *peercert.Peer
+	trust    *trust            // the issuer of the token, as far as it can be known
 	evidence decision.Evidence // filled by the checks, not looked at
 }
 
@@ -148,13 +149,16 @@ func (t *trace) token(raw string) {
 	t.add(StepForm, "a signed JWT in compact form", "", nil)
 	t.header(&compact.Header)
 	claims := t.claims(compact.Payload)
+	// What is read here goes no further: a verdict of the trace is nobody's else.
+	tok := newReading(compact.Header, claims, compact.Payload)
 	if t.v.checkHeader(&compact.Header, &t.evidence) != nil {
 		t.skip("the header lets no key be chosen", StepSignature)
 	} else {
-		t.add(StepSignature, "by a key of "+t.v.issuer, "kid "+compact.Header.KeyID, t.v.checkSignature(t.r.Context(), compact))
+		_, p := t.trust.signer(t.r.Context(), raw, tok)
+		t.add(StepSignature, "by a key of "+t.trust.Issuer.Issuer, "kid "+compact.Header.KeyID, p)
 	}
 	t.revocation(claims, compact.Header.KeyID)
-	p := checkScopes(claims, t.scopes, &t.evidence)
+	p := checkScopes(tok, nil, &Policy{AllOf: t.scopes}, &t.evidence)
 	t.add(StepScopes, strings.Join(t.scopes, " "), strings.Join(claims.Scopes, " "), p)
 }
 
@@ -180,16 +184,20 @@ func (t *trace) claims(payload []byte) *accesstoken.Claims {
 		t.add(StepClaims, "the claims of RFC 9068 and cnf", "", claimsProblem(err))
 	}
 	claims, faults := accesstoken.Inspect(payload)
+	// Whose the token is not is compared with the first: there is nothing nearer.
+	if t.trust = t.v.trusts.byIssuer[claims.Issuer]; t.trust == nil {
+		t.trust = t.v.trusts.first
+	}
 	t.compare(claims, faults)
 	switch {
 	case unreadable(faults, "cnf"):
 		t.skip("cnf cannot be used", StepBinding)
 	case t.peer == nil && t.v.allowUnbound:
-		t.add(StepBinding, claims.Thumbprint.String(), "", checkBinding(claims, nil))
+		t.add(StepBinding, claims.Thumbprint.String(), "", t.v.checkBinding(claims, nil))
 	case t.peer == nil:
 		t.skip("there is no certificate", StepBinding)
 	default:
-		t.add(StepBinding, claims.Thumbprint.String(), t.peer.Thumbprint.String(), checkBinding(claims, t.peer))
+		t.add(StepBinding, claims.Thumbprint.String(), t.peer.Thumbprint.String(), t.v.checkBinding(claims, t.peer))
 	}
 	return claims
 }
@@ -202,8 +210,8 @@ func (t *trace) compare(c *accesstoken.Claims, faults []accesstoken.Fault) {
 		expected, seen string
 		take           func(*accesstoken.Claims)
 	}{
-		{StepIssuer, "iss", t.v.issuer, c.Issuer, func(g *accesstoken.Claims) { g.Issuer = c.Issuer }},
-		{StepAudience, "aud", t.v.audience, strings.Join(c.Audience, " "), func(g *accesstoken.Claims) { g.Audience = c.Audience }},
+		{StepIssuer, "iss", t.v.trusts.names, c.Issuer, func(g *accesstoken.Claims) { g.Issuer = c.Issuer }},
+		{StepAudience, "aud", t.trust.Audience, strings.Join(c.Audience, " "), func(g *accesstoken.Claims) { g.Audience = c.Audience }},
 		{StepExpiry, "exp", "after " + stamp(t.now), stamp(c.Expiry), func(g *accesstoken.Claims) { g.Expiry = c.Expiry }},
 		{StepIssuedAt, "iat", latest, stamp(c.IssuedAt), func(g *accesstoken.Claims) { g.IssuedAt = c.IssuedAt }},
 		{StepNotBefore, "nbf", latest, stamp(c.NotBefore), func(g *accesstoken.Claims) { g.NotBefore = c.NotBefore }},
@@ -212,9 +220,12 @@ func (t *trace) compare(c *accesstoken.Claims, faults []accesstoken.Fault) {
 			t.skip(one.claim+" cannot be read", one.check)
 			continue
 		}
-		good := accesstoken.Claims{Issuer: t.v.issuer, Audience: []string{t.v.audience}, IssuedAt: t.now, Expiry: t.now.Add(time.Second)}
+		good := accesstoken.Claims{Issuer: t.trust.Issuer.Issuer, Audience: []string{t.trust.Audience}, IssuedAt: t.now, Expiry: t.now.Add(time.Second)}
 		one.take(&good)
-		p := t.v.checkClaims(&good, t.now)
+		_, p := t.v.issuerOf(&good)
+		if p == nil {
+			p = t.v.checkClaims(t.trust, &good, t.now)
+		}
 		if p != nil && p.detail == "" {
 			p.expected, p.seen = one.expected, one.seen
 		}
@@ -228,11 +239,11 @@ func unreadable(faults []accesstoken.Fault, claim string) bool {
 }
 
 func (t *trace) revocation(c *accesstoken.Claims, keyID string) {
-	if t.v.revocations == nil {
+	if t.trust.Revocations == nil {
 		t.skip("no revocations are known here", StepRevocation)
 		return
 	}
-	t.add(StepRevocation, "not revoked", "", t.v.checkRevocation(c, keyID, &t.evidence))
+	t.add(StepRevocation, "not revoked", "", t.trust.checkRevocation(c, keyID, &t.evidence))
 }
 
 // stamp writes a time; none is "".

@@ -120,7 +120,7 @@ func (v *Verifier) verify(r *http.Request, c call, token *Token) *problem {
 		return p
 	}
 	// 5. The binding (RFC 8705 §3).
-	if p := checkBinding(tok.claims, peer); p != nil {
+	if p := v.checkBinding(tok.claims, peer); p != nil {
 		return p
 	}
 	// 6. The signature.

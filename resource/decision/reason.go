@@ -150,7 +150,6 @@ var atAuthorizationServer = map[Reason]Answer{
 // atResourceServer is the table of answers of the verifier, the middleware and
 // the proxy (RFC 6750 §3.1). The caller holds the token, so reasons are public.
 var atResourceServer = map[Reason]Answer{
-<<<<<<< HEAD
 	RequestMalformed:      answer(400, "invalid_request", "the request is ambiguous or malformed: send one canonical path and exactly one Authorization header"),
 	RequestTooLarge:       answer(413, "invalid_request", "the request is too large"),
 	MethodNotAllowed:      answer(405, "method_not_allowed", "this route does not answer this HTTP method; see the Allow header"),
@@ -164,19 +163,8 @@ var atResourceServer = map[Reason]Answer{
 	InternalError:         answer(500, "server_error", "the resource server failed; its operator can look up the cause by this request_id"),
 	ScopeInsufficient:     answer(403, "insufficient_scope", "the access token lacks a scope this route needs"),
 	ClientNotAllowed:      answer(403, "access_denied", "this route is not for the client or partner of the access token"),
-=======
-	RequestMalformed:         answer(400, "invalid_request", "the request is ambiguous or malformed: send one canonical path and exactly one Authorization header"),
-	RequestTooLarge:          answer(413, "invalid_request", "the request is too large"),
-	MethodNotAllowed:         answer(405, "method_not_allowed", "this route does not answer this HTTP method; see the Allow header"),
-	RouteUnknown:             answer(404, "not_found", "there is no such route"),
-	IssuerKeysUnavailable:    answer(503, "temporarily_unavailable", "the issuer's signing keys cannot be fetched; try again later"),
-	RevocationsStale:         answer(503, "temporarily_unavailable", "the authorization server cannot be asked what it has revoked; try again later"),
-	IntrospectionUnavailable: answer(503, "temporarily_unavailable", "the authorization server cannot be asked about the access token; try again later"),
 
-	UpstreamUnreachable: answer(502, "bad_gateway", "the upstream API did not answer"),
-	InternalError:       answer(500, "server_error", "the resource server failed; its operator can look up the cause by this request_id"),
-	ScopeInsufficient:   answer(403, "insufficient_scope", "the access token lacks a scope this route needs"),
->>>>>>> d190fcd (Verify a repeated token in a microsecond without allocating, for several issuers)
+	IntrospectionUnavailable: answer(503, "temporarily_unavailable", "the authorization server cannot be asked about the access token; try again later"),
 
 	CertificateMissing:     answer(401, "invalid_token", "the access token is bound to a client certificate and none was presented in the TLS handshake"),
 	CertificateMalformed:   answer(401, "invalid_token", "the client certificate or its chain cannot be used"),
