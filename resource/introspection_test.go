@@ -40,7 +40,6 @@ func (b *bench) answer(pair keystest.Pair) *accesstoken.Claims {
 // TestIntrospection: the binding, and all else, is enforced on the answer too
 // (spring-security#14888 did not).
 func TestIntrospection(t *testing.T) {
-	type claims = accesstoken.Claims
 	for _, tt := range []struct {
 		name   string
 		change func(o *oracle, b *bench)
