@@ -1,6 +1,3 @@
-// Package tokenclient is the client side of the token endpoint for programs in
-// Go: it authenticates by mutual TLS and asks for a certificate-bound access
-// token (RFC 8705 §2, RFC 6749 §4.4). It depends on the standard library only.
 package tokenclient
 
 import (
@@ -43,6 +40,7 @@ type Client struct {
 
 const (
 	defaultTimeout = 10 * time.Second
+	idleTimeout    = time.Minute
 	maxAnswer      = 1 << 20 // bytes read of an answer
 )
 
@@ -66,12 +64,14 @@ func New(c Config) (*Client, error) {
 	}
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{
-			MinVersion:   tls.VersionTLS12,
-			RootCAs:      c.RootCAs,
-			Certificates: []tls.Certificate{c.Certificate},
+			MinVersion: tls.VersionTLS12,
+			RootCAs:    c.RootCAs,
+			// Not Certificates: crypto/tls would leave out one that the server's
+			// CertificateRequest does not seem to want, and say nothing.
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c.Certificate, nil },
 		},
 		ForceAttemptHTTP2: true,
-		IdleConnTimeout:   time.Minute,
+		IdleConnTimeout:   idleTimeout,
 	}
 	return &Client{c, &http.Client{
 		Transport: transport, Timeout: c.Timeout,
