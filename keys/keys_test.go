@@ -74,15 +74,12 @@ func open(t testing.TB, c Config) *Ring {
 // record returns a new sealed record of the status.
 func record(t testing.TB, s *Sealer, status string, created time.Time) Record {
 	t.Helper()
-	c, err := Config{Store: &memory{}, Sealer: s, Clock: func() time.Time { return created }}.withDefaults()
+	ring := &Ring{sealer: s, clock: func() time.Time { return created }, purpose: AccessTokens}
+	key, err := generate(ES256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := generate(c.Algorithm)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := newRecord(c, key)
+	r, err := ring.newRecord(key, ES256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,10 +90,11 @@ func record(t testing.TB, s *Sealer, status string, created time.Time) Record {
 // secrets returns every form in which the private key of r might leak.
 func secrets(t testing.TB, s *Sealer, r *Record) map[string][]byte {
 	t.Helper()
-	key, _, err := unseal(s, r)
+	o, err := openRecord(s, r)
 	if err != nil {
 		t.Fatal(err)
 	}
+	key := o.signer.key
 	ec := key.(*ecdsa.PrivateKey)
 	scalar, err := ec.Bytes()
 	if err != nil {
@@ -118,7 +116,7 @@ func secrets(t testing.TB, s *Sealer, r *Record) map[string][]byte {
 // verify checks a compact JWS against a published set, as a resource server does.
 func verify(t testing.TB, compact string, jwks []byte) []byte {
 	t.Helper()
-	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
+	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.EdDSA, jose.PS256, jose.RS256})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package keys
 import (
 	"context"
 	"crypto"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -16,12 +15,16 @@ type Config struct {
 	Store     Store
 	Sealer    *Sealer
 	Clock     func() time.Time // default time.Now
-	Algorithm string           // of new signatures: ES256 (default) or RS256
-	Purpose   string           // default "access_token"; a key signs for one purpose only
-	// Import is used as the active key instead of a generated one. Whoever has the
+	Algorithm string           // of signatures nobody asked another one for: one of Algorithms, default ES256
+	Purpose   string           // default AccessTokens; a key signs for one purpose only
+	Policy    Policy
+	// Import is used as the first key instead of a generated one. Whoever has the
 	// JWK can forge tokens: production MUST NOT set it.
 	Import *jose.JSONWebKey
 }
+
+// AccessTokens is the purpose of keys that sign access tokens.
+const AccessTokens = "access_token"
 
 func (c Config) withDefaults() (Config, error) {
 	if c.Store == nil || c.Sealer == nil {
@@ -31,15 +34,16 @@ func (c Config) withDefaults() (Config, error) {
 		c.Clock = time.Now
 	}
 	if c.Purpose == "" {
-		c.Purpose = "access_token"
+		c.Purpose = AccessTokens
 	}
 	if c.Algorithm == "" {
 		c.Algorithm = ES256
 	}
-	if c.Algorithm != ES256 && c.Algorithm != RS256 {
-		return c, fmt.Errorf("keys: algorithm %q is not supported: use ES256 or RS256", c.Algorithm)
+	var err error
+	if c.Policy, err = c.Policy.withDefaults(); err != nil {
+		return c, err
 	}
-	return c, nil
+	return c, CheckAlgorithm(c.Algorithm)
 }
 
 // Open loads and unseals the keys of the purpose, and makes the first active one
@@ -56,111 +60,67 @@ func Open(ctx context.Context, c Config) (*Ring, error) {
 			return nil, err
 		}
 	}
-	ring, err := load(ctx, c)
-	if err == nil && ring.active == nil {
-		ring, err = addFirst(ctx, c, imported)
-	}
-	if err != nil {
+	r := &Ring{store: c.Store, sealer: c.Sealer, clock: c.Clock, algorithm: c.Algorithm, purpose: c.Purpose, policy: c.Policy}
+	if err := r.read(ctx); err != nil {
 		return nil, err
+	}
+	if r.view.Load().latest == nil {
+		if err := r.addFirst(ctx, imported); err != nil {
+			return nil, err
+		}
 	}
 	if imported != nil {
-		if err := ring.uses(imported); err != nil {
+		if err := r.has(imported); err != nil {
 			return nil, err
 		}
 	}
-	return ring, nil
+	return r, nil
 }
 
-// addFirst stores a first active key and loads again. When another process was
+// addFirst stores a first active key and reads again. When another process was
 // faster, its key is the one that both use.
-func addFirst(ctx context.Context, c Config, key crypto.Signer) (*Ring, error) {
+func (r *Ring) addFirst(ctx context.Context, key crypto.Signer) error {
 	if key == nil {
 		var err error
-		if key, err = generate(c.Algorithm); err != nil {
-			return nil, fmt.Errorf("keys: generate: %w", err)
+		if key, err = generate(r.algorithm); err != nil {
+			return fmt.Errorf("keys: generate: %w", err)
 		}
 	}
-	record, err := newRecord(c, key)
+	record, err := r.newRecord(key, r.algorithm)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := c.Store.AddSigningKey(ctx, record); err != nil && !errors.Is(err, ErrExists) {
-		return nil, fmt.Errorf("keys: store the first key: %w", err)
+	switch err := r.store.AddSigningKey(ctx, record); {
+	case err == nil:
+		r.fresh = len(r.view.Load().records) == 0
+	case !errors.Is(err, ErrExists):
+		return fmt.Errorf("keys: store the first key: %w", err)
 	}
-	ring, err := load(ctx, c)
-	if err != nil {
-		return nil, err
+	if err := r.read(ctx); err != nil {
+		return err
 	}
-	if ring.active == nil {
-		return nil, fmt.Errorf("keys: key %s is stored, but not as the active key for %s with %s", record.KID, c.Purpose, c.Algorithm)
+	if r.view.Load().latest == nil {
+		return fmt.Errorf("keys: key %s is stored, but not as the active key for %s with %s", record.KID, r.purpose, r.algorithm)
 	}
-	return ring, nil
+	return nil
 }
 
-// newRecord seals key as an active key.
-func newRecord(c Config, key crypto.Signer) (Record, error) {
-	jwk, err := publicJWK(key, c.Algorithm)
+// has returns an error unless key was imported before, and signs or has signed.
+func (r *Ring) has(key crypto.Signer) error {
+	jwk, err := publicJWK(key.Public(), r.algorithm)
 	if err != nil {
-		return Record{}, err
+		return err
 	}
-	public, err := json.Marshal(jwk)
-	if err != nil {
-		return Record{}, fmt.Errorf("keys: %w", err)
-	}
-	now := c.Clock().UTC().Truncate(time.Second)
-	r := Record{
-		KID: jwk.KeyID, Purpose: c.Purpose, Algorithm: c.Algorithm, Status: StatusActive,
-		PublicJWK: string(public), CreatedAt: now, ActivatedAt: now,
-	}
-	secret, err := encode(key)
-	if err != nil {
-		return Record{}, fmt.Errorf("keys: %w", err)
-	}
-	defer clear(secret)
-	r.KEKID, r.Sealed, err = c.Sealer.seal(secret, r.place())
-	return r, err
-}
-
-// load reads the keys of the purpose. The ring has no active key when the store
-// has none for the algorithm.
-func load(ctx context.Context, c Config) (*Ring, error) {
-	records, err := c.Store.SigningKeys(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("keys: read the keys: %w", err)
-	}
-	ring := &Ring{clock: c.Clock, algorithm: c.Algorithm, purpose: c.Purpose}
-	for i := range records {
-		if records[i].Purpose != c.Purpose {
+	v := r.view.Load()
+	for i := range v.records {
+		if v.records[i].KID != jwk.KeyID {
 			continue
 		}
-		if err := ring.add(c.Sealer, &records[i]); err != nil {
-			return nil, err
+		if v.records[i].Status == StatusRevoked {
+			return fmt.Errorf("keys: import: %s has been revoked", jwk.KeyID)
 		}
+		return nil
 	}
-	return ring, nil
-}
-
-// unseal opens the envelope of r and checks that row and key are one: what is
-// published and what signs must not differ.
-func unseal(s *Sealer, r *Record) (crypto.Signer, jose.JSONWebKey, error) {
-	secret, err := s.open(r.KEKID, r.Sealed, r.place())
-	if err != nil {
-		return nil, jose.JSONWebKey{}, err
-	}
-	defer clear(secret)
-	key, err := decode(secret)
-	if err != nil {
-		return nil, jose.JSONWebKey{}, fmt.Errorf("keys: the envelope of %s %s (key-encryption key %q) is no key: %w", table, r.KID, r.KEKID, err)
-	}
-	if err := suits(key, r.Algorithm); err != nil {
-		return nil, jose.JSONWebKey{}, fmt.Errorf("keys: %s %s: %w", table, r.KID, err)
-	}
-	jwk, err := publicJWK(key, r.Algorithm)
-	if err != nil {
-		return nil, jose.JSONWebKey{}, err
-	}
-	if jwk.KeyID != r.KID {
-		return nil, jose.JSONWebKey{}, fmt.Errorf("keys: %s %s holds the key %s", table, r.KID, jwk.KeyID)
-	}
-	return key, jwk, nil
+	s := v.signer("", r.algorithm)
+	return fmt.Errorf("keys: import: %s is already the active key for %s with %s: import that one, or start with an empty database", s.kid, r.purpose, s.algorithm)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func TestImport(t *testing.T) {
-	for _, algorithm := range []string{ES256, RS256} {
+	for _, algorithm := range Algorithms() {
 		t.Run(algorithm, func(t *testing.T) {
 			key := mustKey(t, algorithm)
 			// As it comes from a file, with a kid of somebody's own.
@@ -31,7 +31,7 @@ func TestImport(t *testing.T) {
 			first, again := open(t, c), open(t, c)
 			c.Import = nil
 			later := open(t, c)
-			public, err := publicJWK(key, algorithm)
+			public, err := publicJWK(key.Public(), algorithm)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,9 +101,9 @@ func TestConfigRefused(t *testing.T) {
 	}{
 		"no store":          {Config{Sealer: s}, "keys: Config needs Store and Sealer"},
 		"no sealer":         {Config{Store: &memory{}}, "keys: Config needs Store and Sealer"},
-		"none":              {Config{Store: &memory{}, Sealer: s, Algorithm: "none"}, `keys: algorithm "none" is not supported: use ES256 or RS256`},
-		"symmetric":         {Config{Store: &memory{}, Sealer: s, Algorithm: "HS256"}, `keys: algorithm "HS256" is not supported: use ES256 or RS256`},
-		"case of algorithm": {Config{Store: &memory{}, Sealer: s, Algorithm: "es256"}, `keys: algorithm "es256" is not supported: use ES256 or RS256`},
+		"none":              {Config{Store: &memory{}, Sealer: s, Algorithm: "none"}, `keys: algorithm "none" is not supported: use ES256, ES384, EdDSA, PS256 or RS256`},
+		"symmetric":         {Config{Store: &memory{}, Sealer: s, Algorithm: "HS256"}, `keys: algorithm "HS256" is not supported: use ES256, ES384, EdDSA, PS256 or RS256`},
+		"case of algorithm": {Config{Store: &memory{}, Sealer: s, Algorithm: "es256"}, `keys: algorithm "es256" is not supported: use ES256, ES384, EdDSA, PS256 or RS256`},
 	} {
 		if _, err := Open(t.Context(), c.config); err == nil || err.Error() != c.want {
 			t.Errorf("%s: got error %v, want %s", name, err, c.want)

@@ -1,141 +1,160 @@
 package keys
 
 import (
-	"bytes"
-	"crypto"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Ring is the keys of one purpose: the active one signs, all that resource
-// servers may still need are published. It is safe for concurrent use.
+// ErrStale: the keys could not be read for so long that others may have changed
+// them meanwhile.
+var ErrStale = errors.New("keys: what is known of the keys is too old")
+
+// Ring is the keys of one purpose: one active key an algorithm signs, all that
+// resource servers may still need are published. It is safe for concurrent use,
+// and several rings, in one process or many, may share a store: each knows what
+// the others did within [PollEvery], or stops.
 type Ring struct {
+	store     Store
+	sealer    *Sealer
 	clock     func() time.Time
 	algorithm string
 	purpose   string
-	active    *signer
-	published []published
+	policy    Policy
+	fresh     bool // it was us who made the first key of all
+
+	view    atomic.Pointer[view]
+	reading sync.Mutex // held by the one who reads the store
 }
 
-// signer is the active key.
-type signer struct {
-	kid string
-	key crypto.Signer
-}
+// Purpose returns what the ring's keys may sign.
+func (r *Ring) Purpose() string { return r.purpose }
 
-// published is a public key and how long it stays in the JWK set.
-type published struct {
-	key     jose.JSONWebKey
-	jwk     json.RawMessage // key, rendered once
-	retired bool
-	until   time.Time // of a retired key
-}
+// Policy returns the life of the ring's keys.
+func (r *Ring) Policy() Policy { return r.policy }
 
-// add takes one stored key into the ring.
-func (r *Ring) add(s *Sealer, record *Record) error {
-	key, jwk, err := unseal(s, record)
-	if err != nil {
-		return err
-	}
-	// Made from the private key, not taken from the row: a row that somebody
-	// could write must not put a foreign key among ours.
-	public, err := json.Marshal(jwk)
-	if err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	switch record.Status {
-	case StatusActive:
-		if record.Algorithm == r.algorithm {
-			if r.active != nil {
-				return fmt.Errorf("keys: both %s and %s are active for %s with %s", r.active.kid, record.KID, r.purpose, r.algorithm)
-			}
-			r.active = &signer{record.KID, key}
-		}
-	case StatusNext, StatusRetired:
-	default:
-		return fmt.Errorf("keys: %s %s has the unknown status %q", table, record.KID, record.Status)
-	}
-	r.published = append(r.published, published{jwk, public, record.Status == StatusRetired, record.ExpiresAt})
-	return nil
-}
-
-// uses returns an error unless key is the active one.
-func (r *Ring) uses(key crypto.Signer) error {
-	jwk, err := publicJWK(key, r.algorithm)
-	if err != nil {
-		return err
-	}
-	if jwk.KeyID != r.active.kid {
-		return fmt.Errorf("keys: import: %s is already the active key for %s with %s: import that one, or start with an empty database", r.active.kid, r.purpose, r.algorithm)
-	}
-	return nil
-}
-
-// Sign returns payload as a compact JWS whose protected header is exactly alg,
-// kid and typ.
+// Sign signs as the default algorithm's [Signer] does.
 func (r *Ring) Sign(payload []byte, typ string) (string, error) {
-	if typ == "" { // a signature without a type could be taken for another one's
-		return "", errors.New("keys: sign: typ is empty")
+	v := r.view.Load()
+	if !v.holds(r.clock()) {
+		ctx, cancel := context.WithTimeout(context.Background(), maxAge)
+		defer cancel()
+		var err error
+		if v, err = r.current(ctx); err != nil {
+			return "", err
+		}
 	}
-	s, err := jose.NewSigner(jose.SigningKey{
-		Algorithm: jose.SignatureAlgorithm(r.algorithm),
-		Key:       jose.JSONWebKey{Key: r.active.key, KeyID: r.active.kid},
-	}, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
-	if err != nil {
-		return "", fmt.Errorf("keys: sign: %w", err)
-	}
-	jws, err := s.Sign(payload)
-	if err != nil {
-		return "", fmt.Errorf("keys: sign: %w", err)
-	}
-	compact, err := jws.CompactSerialize()
-	if err != nil {
-		return "", fmt.Errorf("keys: sign: %w", err)
-	}
-	return compact, nil
+	return v.signer("", r.algorithm).Sign(payload, typ)
 }
 
-// KeyID returns the kid of the active key.
-func (r *Ring) KeyID() string { return r.active.kid }
+// Signer returns the active key of an algorithm; "" is the default one. While
+// that algorithm has none yet, because its first key is not known everywhere, it
+// is the default algorithm's, and while that has none, the one that became
+// active last. What is known of the keys is read again before, when it is old.
+func (r *Ring) Signer(ctx context.Context, algorithm string) (*Signer, error) {
+	v, err := r.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return v.signer(algorithm, r.algorithm), nil
+}
 
-// Algorithm returns the JWS algorithm of the active key.
-func (r *Ring) Algorithm() string { return r.algorithm }
+// signer is never nil: Open sees to it that a key is active, and each transition
+// leaves one.
+func (v *view) signer(algorithm, fallback string) *Signer {
+	if s := v.active[algorithm]; s != nil {
+		return s
+	}
+	if s := v.active[fallback]; s != nil {
+		return s
+	}
+	return v.latest
+}
 
-// over reports whether the key has left the JWK set.
-func (p *published) over(now time.Time) bool { return p.retired && !now.Before(p.until) }
+// current is what is known of the keys, not older than maxAge.
+func (r *Ring) current(ctx context.Context) (*view, error) {
+	v := r.view.Load()
+	if v.holds(r.clock()) {
+		return v, nil
+	}
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	if v = r.view.Load(); v.holds(r.clock()) { // somebody else has read meanwhile
+		return v, nil
+	}
+	if err := r.read(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrStale, err)
+	}
+	return r.view.Load(), nil
+}
+
+// holds reports whether v may be relied on. A clock that was set back says
+// nothing about the age of what was read before.
+func (v *view) holds(now time.Time) bool {
+	age := now.Sub(v.read)
+	return age >= 0 && age <= maxAge
+}
+
+// Refresh reads the store now.
+func (r *Ring) Refresh(ctx context.Context) error {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	return r.read(ctx)
+}
+
+// read is called by whoever holds reading. The age counts from before the
+// question: what is committed while it runs may be missing in the answer.
+func (r *Ring) read(ctx context.Context) error {
+	now := r.clock()
+	records, err := r.store.SigningKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("keys: read the keys: %w", err)
+	}
+	v, err := newView(r.sealer, r.purpose, records, r.view.Load(), now)
+	if err != nil {
+		return err
+	}
+	if v.latest == nil && r.view.Load() != nil {
+		return fmt.Errorf("keys: no key is active for %s", r.purpose)
+	}
+	r.view.Store(v)
+	return nil
+}
+
+// KeyID returns the kid of the key that [Ring.Sign] would use.
+func (r *Ring) KeyID() string { return r.view.Load().signer("", r.algorithm).kid }
+
+// Algorithm returns the JWS algorithm of the key that [Ring.Sign] would use.
+func (r *Ring) Algorithm() string { return r.view.Load().signer("", r.algorithm).algorithm }
 
 // PublicKey returns the published key with that kid: what this ring has signed
 // is verified with it, without asking anybody. Its Algorithm is the only one it
 // may be used with.
 func (r *Ring) PublicKey(kid string) (jose.JSONWebKey, bool) {
-	now := r.clock()
-	for i := range r.published {
-		if p := &r.published[i]; p.key.KeyID == kid && !p.over(now) {
-			return p.key, true
-		}
+	v, now := r.view.Load(), r.clock()
+	i := slices.IndexFunc(v.records, func(record Record) bool { return record.KID == kid })
+	if i < 0 || !published(&v.records[i], r.policy, now) {
+		return jose.JSONWebKey{}, false
 	}
-	return jose.JSONWebKey{}, false
+	return v.opened[i].key, true
 }
 
 // PublicJWKS returns the JWK set (RFC 7517 §5): next and active keys, and
 // retired ones until the last token they signed has expired.
-func (r *Ring) PublicJWKS() []byte {
-	now := r.clock()
-	var set bytes.Buffer
-	set.WriteString(`{"keys":[`)
-	separator := ""
-	for _, p := range r.published {
-		if p.over(now) {
-			continue
-		}
-		set.WriteString(separator)
-		set.Write(p.jwk)
-		separator = ","
+func (r *Ring) PublicJWKS() []byte { return r.view.Load().jwks(r.policy, r.clock()) }
+
+// JWKS is [Ring.PublicJWKS] for those who keep it: not older than maxAge, or an
+// error.
+func (r *Ring) JWKS(ctx context.Context) ([]byte, error) {
+	v, err := r.current(ctx)
+	if err != nil {
+		return nil, err
 	}
-	set.WriteString("]}")
-	return set.Bytes()
+	return v.jwks(r.policy, r.clock()), nil
 }

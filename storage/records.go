@@ -106,24 +106,27 @@ type API struct {
 	Audience        string        // unique; the aud claim and the resource parameter (RFC 8707)
 	Scopes          []string      // sorted; a scope is owned by at most one API
 	TokenLifetime   time.Duration // 0 means the server's default; whole seconds, at most one hour
+	SigningAlg      string        // JWS alg of this audience's tokens; "" means the server's default
 	ResourceServers []string      // client ids that may introspect this audience's tokens and read the feed
 	Version         int64
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 }
 
-// SigningKey is a token signing key at rest. Sealed is an envelope made by
+// SigningKey is a signing key at rest. Sealed is an envelope made by
 // package keys; nothing here can open it.
 type SigningKey struct {
 	KID         string // RFC 7638 thumbprint
 	Purpose     string // what the key may sign, "access_token"
 	Algorithm   string // JWS alg, "ES256"
-	Status      string // "next", "active", "retired"
+	Status      string // "next", "active", "retired", "revoked"
 	PublicJWK   string // the public key as JWK JSON
 	KEKID       string // the key-encryption key Sealed is wrapped with
 	Sealed      []byte
 	CreatedAt   time.Time
+	DueAt       time.Time // of a next key: when it is to be active because somebody asked; else zero
 	ActivatedAt time.Time // zero until active
 	RetiredAt   time.Time // zero until retired
 	ExpiresAt   time.Time // when a retired key leaves the JWKS; zero until retired
+	RevokedAt   time.Time // zero until revoked
 }

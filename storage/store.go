@@ -158,6 +158,9 @@ type APIReader interface {
 	// APIsOwningScopes returns the APIs that own at least one of the scopes, by
 	// id. Scopes nobody owns are passed over.
 	APIsOwningScopes(ctx context.Context, scopes []string) ([]API, error)
+	// SigningAlgorithms returns the distinct SigningAlg values of all APIs that are
+	// not empty, sorted.
+	SigningAlgorithms(ctx context.Context) ([]string, error)
 	// IsResourceServer reports whether at least one API names the client among its
 	// resource servers.
 	IsResourceServer(ctx context.Context, clientID string) (bool, error)
@@ -169,8 +172,8 @@ type APIWriter interface {
 	// taken, another API owns one of its scopes, or a resource server is not a
 	// client.
 	CreateAPI(ctx context.Context, a API) error
-	// UpdateAPI writes Audience, Scopes, TokenLifetime and ResourceServers of the
-	// record whose Version is a.Version and raises the version; ErrStale,
+	// UpdateAPI writes Audience, Scopes, TokenLifetime, SigningAlg and
+	// ResourceServers of the record whose Version is a.Version and raises the version; ErrStale,
 	// ErrNotFound or ErrConflict otherwise. A scope that a client still holds
 	// cannot be taken away: ErrConflict.
 	UpdateAPI(ctx context.Context, a API) error
@@ -185,6 +188,11 @@ type SigningKeyReader interface {
 // SigningKeyWriter writes signing keys.
 type SigningKeyWriter interface {
 	// AddSigningKey inserts k; ErrConflict if the kid is known, or if k is
-	// active and its purpose and algorithm already have an active key.
+	// active, or next, and its purpose and algorithm already have such a key.
 	AddSigningKey(ctx context.Context, k SigningKey) error
+	// UpdateSigningKey writes Status, KEKID, Sealed and the times but CreatedAt;
+	// ErrNotFound if the kid is not known, ErrConflict as for AddSigningKey.
+	UpdateSigningKey(ctx context.Context, k SigningKey) error
+	// RemoveSigningKey deletes a key; ErrNotFound if the kid is not known.
+	RemoveSigningKey(ctx context.Context, kid string) error
 }

@@ -81,6 +81,7 @@ CREATE TABLE apis (
     id                     TEXT    NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 128 AND id NOT GLOB '*[^!-~]*'),
     audience               TEXT    NOT NULL UNIQUE CHECK (audience <> ''),
     token_lifetime_seconds INTEGER NOT NULL CHECK (token_lifetime_seconds BETWEEN 0 AND 3600),
+    signing_alg            TEXT    NOT NULL,
     version                INTEGER NOT NULL CHECK (version >= 1),
     created_at             INTEGER NOT NULL,
     updated_at             INTEGER NOT NULL
@@ -132,19 +133,23 @@ CREATE TABLE signing_keys (
     kid          TEXT    NOT NULL PRIMARY KEY CHECK (kid <> ''),
     purpose      TEXT    NOT NULL CHECK (purpose <> ''),
     algorithm    TEXT    NOT NULL CHECK (algorithm <> ''),
-    status       TEXT    NOT NULL CHECK (status IN ('next', 'active', 'retired')),
+    status       TEXT    NOT NULL CHECK (status IN ('next', 'active', 'retired', 'revoked')),
     public_jwk   TEXT    NOT NULL CHECK (public_jwk <> ''),
     kek_id       TEXT    NOT NULL CHECK (kek_id <> ''),
     sealed       BLOB    NOT NULL CHECK (length(sealed) > 0),
     created_at   INTEGER NOT NULL,
+    due_at       INTEGER CHECK (status = 'next' OR due_at IS NULL),
     activated_at INTEGER CHECK (status <> 'active' OR activated_at IS NOT NULL),
     retired_at   INTEGER CHECK (status <> 'retired' OR retired_at IS NOT NULL),
     -- A retired key that never leaves the JWKS would verify for ever.
-    expires_at   INTEGER CHECK (status <> 'retired' OR expires_at IS NOT NULL)
+    expires_at   INTEGER CHECK (status <> 'retired' OR expires_at IS NOT NULL),
+    revoked_at   INTEGER CHECK ((status = 'revoked') = (revoked_at IS NOT NULL))
 ) STRICT;
 
 -- Two processes that start on an empty database both make a key; one row wins.
+-- The same goes for two that both find the next key missing.
 CREATE UNIQUE INDEX signing_keys_active ON signing_keys (purpose, algorithm) WHERE status = 'active';
+CREATE UNIQUE INDEX signing_keys_next ON signing_keys (purpose, algorithm) WHERE status = 'next';
 
 -- A certificate that was revoked here stays refused, whoever presents it: until
 -- it expires by itself, or for good when its notAfter is not known. A row is kept

@@ -17,7 +17,7 @@ func testAPIs(t *testing.T, s storage.Store) {
 	seed(t, s)
 	ledger := api("ledger", "ledger:write", "ledger:read") // not sorted
 	ledger.ResourceServers = []string{"rs-2", "rs-1"}
-	ledger.Version = 9
+	ledger.Version, ledger.SigningAlg = 9, "PS256"
 	do(t, s, func(tx storage.Tx) error {
 		for _, id := range ledger.ResourceServers {
 			if err := tx.CreateClient(ctx, selfSignedClient(id)); err != nil {
@@ -36,6 +36,7 @@ func testAPIs(t *testing.T, s storage.Store) {
 		notFound(t, fmt.Sprintf("audience %q", audience), err)
 	}
 
+	same(t, "algorithms", must[[]string](t)(s.SigningAlgorithms(ctx)), []string{"PS256"})
 	for _, c := range []struct{ ask, want []string }{
 		{nil, nil},
 		{[]string{"nobody:owns"}, nil},
@@ -90,7 +91,10 @@ func testAPIUpdates(t *testing.T, s storage.Store) {
 	do(t, s, func(tx storage.Tx) error { return tx.CreateClient(ctx, holder) })
 
 	want := must[storage.API](t)(s.API(ctx, "accounts"))
-	want.Audience, want.TokenLifetime, want.UpdatedAt = "https://elsewhere.example", 0, at(3)
+	if none := must[[]string](t)(s.SigningAlgorithms(ctx)); none == nil || len(none) != 0 {
+		t.Errorf("no algorithm reads as %#v, want an empty slice", none)
+	}
+	want.Audience, want.TokenLifetime, want.UpdatedAt, want.SigningAlg = "https://elsewhere.example", 0, at(3), "EdDSA"
 	want.Scopes, want.ResourceServers = []string{"accounts:list", "accounts:read"}, []string{"holder"}
 	do(t, s, func(tx storage.Tx) error { return tx.UpdateAPI(ctx, want) })
 	want.Version, want.UpdatedAt = 2, stored(3)

@@ -26,6 +26,8 @@ func Run(t *testing.T, newStore NewStore) {
 		{"APIs", testAPIs},
 		{"APIUpdates", testAPIUpdates},
 		{"SigningKeys", testSigningKeys},
+		{"KeyRotation", testKeyRotation},
+		{"KeyRefusals", testKeyRefusals},
 		{"AuditStreams", testAuditStreams},
 		{"AuditAppend", testAuditAppend},
 		{"AuditQueries", testAuditQueries},

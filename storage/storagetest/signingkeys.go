@@ -50,13 +50,17 @@ func testSigningKeys(t *testing.T, s storage.Store) {
 	}
 	checkRefused(t, s, []refused{
 		{"second active key", add(func(*storage.SigningKey) {}), storage.ErrConflict},
+		{"second next key", add(func(k *storage.SigningKey) { k.Status, k.ActivatedAt = "next", time.Time{} }), storage.ErrConflict},
 		{"kid known", add(func(k *storage.SigningKey) { k.KID, k.Status = "kid-retired", "next" }), storage.ErrConflict},
 	})
 	for name, change := range map[string]func(*storage.SigningKey){
-		"unknown status":       func(k *storage.SigningKey) { k.Status = "lost" },
-		"retired for ever":     func(k *storage.SigningKey) { k.Status, k.RetiredAt = "retired", epoch },
-		"nothing sealed":       func(k *storage.SigningKey) { k.Status, k.Sealed = "next", nil },
-		"no key-encryption id": func(k *storage.SigningKey) { k.Status, k.KEKID = "next", "" },
+		"unknown status":             func(k *storage.SigningKey) { k.Status = "lost" },
+		"retired for ever":           func(k *storage.SigningKey) { k.Status, k.RetiredAt = "retired", epoch },
+		"nothing sealed":             func(k *storage.SigningKey) { k.Status, k.Sealed = "next", nil },
+		"revoked, nobody knows when": func(k *storage.SigningKey) { k.Status = "revoked" },
+		"revoked and active":         func(k *storage.SigningKey) { k.KID, k.Algorithm, k.RevokedAt = "k", "EdDSA", epoch },
+		"active and due":             func(k *storage.SigningKey) { k.KID, k.Algorithm, k.DueAt = "k", "EdDSA", epoch },
+		"no key-encryption id":       func(k *storage.SigningKey) { k.Status, k.KEKID = "next", "" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := failing(t, s, add(change)); err == nil {

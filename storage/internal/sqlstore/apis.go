@@ -10,7 +10,7 @@ import (
 )
 
 const selectAPI = `
-	SELECT a.id, a.audience, a.token_lifetime_seconds,
+	SELECT a.id, a.audience, a.token_lifetime_seconds, a.signing_alg,
 		(SELECT string_agg(s.scope, ' ') FROM api_scopes s WHERE s.api_id = a.id),
 		(SELECT string_agg(r.client_id, ' ') FROM api_resource_servers r WHERE r.api_id = a.id),
 		a.version, a.created_at, a.updated_at
@@ -18,7 +18,7 @@ const selectAPI = `
 
 func scanAPI(scan func(...any) error) (a storage.API, err error) {
 	var lifetime int64
-	err = scan(&a.ID, &a.Audience, &lifetime, wordsInto{&a.Scopes}, wordsInto{&a.ResourceServers},
+	err = scan(&a.ID, &a.Audience, &lifetime, &a.SigningAlg, wordsInto{&a.Scopes}, wordsInto{&a.ResourceServers},
 		&a.Version, timeInto{&a.CreatedAt}, timeInto{&a.UpdatedAt})
 	a.TokenLifetime = time.Duration(lifetime) * time.Second
 	return a, err
@@ -31,6 +31,22 @@ func (r reader) apis(ctx context.Context, where string, args []any) ([]storage.A
 		list = append(list, a)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// SigningAlgorithms implements storage.APIReader.
+func (r reader) SigningAlgorithms(ctx context.Context) ([]string, error) {
+	list := []string{}
+	err := r.each(ctx, `SELECT DISTINCT signing_alg FROM apis WHERE signing_alg <> '' ORDER BY signing_alg`, nil,
+		func(scan func(...any) error) error {
+			var algorithm string
+			err := scan(&algorithm)
+			list = append(list, algorithm)
+			return err
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +98,9 @@ func (t *tx) CreateAPI(ctx context.Context, a storage.API) error {
 		return err
 	}
 	err = t.exec(ctx, "apis", `
-		INSERT INTO apis (id, audience, token_lifetime_seconds, version, created_at, updated_at) VALUES ($1, $2, $3, 1, $4, $5)`,
-		a.ID, a.Audience, lifetime, seconds(a.CreatedAt), seconds(orElse(a.UpdatedAt, a.CreatedAt)))
+		INSERT INTO apis (id, audience, token_lifetime_seconds, signing_alg, version, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, 1, $5, $6)`,
+		a.ID, a.Audience, lifetime, a.SigningAlg, seconds(a.CreatedAt), seconds(orElse(a.UpdatedAt, a.CreatedAt)))
 	if err != nil {
 		return err
 	}
@@ -98,9 +115,10 @@ func (t *tx) UpdateAPI(ctx context.Context, a storage.API) error {
 	}
 	var version int64
 	changed, err := t.write(ctx, "apis", `
-		UPDATE apis SET audience = $1, token_lifetime_seconds = $2, version = version + 1, updated_at = coalesce($3, updated_at)
-		WHERE id = $4 AND version = $5 RETURNING version`,
-		[]any{a.Audience, lifetime, seconds(a.UpdatedAt), a.ID, a.Version}, &version)
+		UPDATE apis SET audience = $1, token_lifetime_seconds = $2, signing_alg = $3, version = version + 1,
+			updated_at = coalesce($4, updated_at)
+		WHERE id = $5 AND version = $6 RETURNING version`,
+		[]any{a.Audience, lifetime, a.SigningAlg, seconds(a.UpdatedAt), a.ID, a.Version}, &version)
 	if err != nil {
 		return err
 	}
