@@ -3,10 +3,10 @@ package authz
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/certbound/certbound/authz/signing"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/trust"
 	"github.com/certbound/certbound/storage"
@@ -26,44 +26,24 @@ func loadBundle(record storage.TrustBundle) (*trust.Bundle, error) {
 }
 
 // KeyStore lets package keys keep its signing keys in the store.
-func KeyStore(store storage.Store) keys.Store { return keyStore{store} }
-
-type keyStore struct{ store storage.Store }
-
-func (s keyStore) SigningKeys(ctx context.Context) ([]keys.Record, error) {
-	stored, err := s.store.SigningKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	records := make([]keys.Record, len(stored))
-	for i, key := range stored {
-		records[i] = keys.Record(key)
-	}
-	return records, nil
-}
-
-func (s keyStore) AddSigningKey(ctx context.Context, record keys.Record) error {
-	err := s.store.Update(ctx, func(tx storage.Tx) error {
-		return tx.AddSigningKey(ctx, storage.SigningKey(record))
-	})
-	if errors.Is(err, storage.ErrConflict) {
-		return keys.ErrExists
-	}
-	return err
-}
+func KeyStore(store storage.Store) keys.Store { return signing.Store{Store: store} }
 
 // published joins the public keys of several rings into one JWK set.
 type published []*keys.Ring
 
-// PublicJWKS implements metadata.KeySet.
-func (p published) PublicJWKS() []byte {
+// JWKS implements metadata.KeySet.
+func (p published) JWKS(ctx context.Context) ([]byte, error) {
 	var joined struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	for _, ring := range p {
 		set := joined
 		set.Keys = nil
-		if err := json.Unmarshal(ring.PublicJWKS(), &set); err != nil { // what a ring writes can be read
+		text, err := ring.JWKS(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(text, &set); err != nil { // what a ring writes can be read
 			panic(err)
 		}
 		joined.Keys = append(joined.Keys, set.Keys...)
@@ -72,7 +52,7 @@ func (p published) PublicJWKS() []byte {
 	if err != nil {
 		panic(err)
 	}
-	return text
+	return text, nil
 }
 
 // ownKeys lets our own verifier check our own tokens without a network.

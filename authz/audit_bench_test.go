@@ -115,7 +115,7 @@ func (w *world) endpoint(b *testing.B, record token.Audit) *token.Endpoint {
 		b.Fatal(err)
 	}
 	endpoint, err := token.New(token.Config{
-		Issuer: issuer, Authenticator: authenticator, Records: records, Signer: w.ring, Audit: record,
+		Issuer: issuer, Authenticator: authenticator, Records: records, Signers: w.ring, Audit: record,
 		Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -26,8 +26,8 @@ type KeyCount struct {
 	Since time.Time
 }
 
-// Stored reads it: two cheap queries. A retired key that has left the JWK set is
-// not counted.
+// Stored reads it: two cheap queries. A key that has left the JWK set is not
+// counted.
 func (s *Server) Stored(ctx context.Context) (Stored, error) {
 	seq, err := s.store.FeedSeq(ctx)
 	if err != nil {
@@ -40,12 +40,15 @@ func (s *Server) Stored(ctx context.Context) (Stored, error) {
 	return Stored{FeedSeq: seq, SigningKeys: countKeys(keys, s.clock())}, nil
 }
 
+// keysRevoked is the state of keys that are there for the record only.
+const keysRevoked = "revoked"
+
 func countKeys(keys []storage.SigningKey, now time.Time) []KeyCount {
 	var counts []KeyCount
 	index := map[[2]string]int{}
 	for i := range keys {
 		key := &keys[i]
-		if !key.ExpiresAt.IsZero() && !now.Before(key.ExpiresAt) {
+		if key.Status == keysRevoked || !key.ExpiresAt.IsZero() && !now.Before(key.ExpiresAt) {
 			continue
 		}
 		id := [2]string{key.Purpose, key.Status}

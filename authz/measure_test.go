@@ -16,7 +16,7 @@ func TestMeasures(t *testing.T) {
 	begun := w.now
 	retired := func(kid string, until time.Time) storage.SigningKey {
 		return storage.SigningKey{
-			KID: kid, Purpose: "access_token", Algorithm: "ES256", Status: "retired", PublicJWK: "{}", KEKID: "k1", Sealed: []byte("x"),
+			KID: kid, Purpose: "another", Algorithm: "ES256", Status: "retired", PublicJWK: "{}", KEKID: "k1", Sealed: []byte("x"),
 			CreatedAt: begun.Add(-time.Hour), ActivatedAt: begun.Add(-time.Hour), RetiredAt: begun, ExpiresAt: until,
 		}
 	}
@@ -41,9 +41,12 @@ func TestMeasures(t *testing.T) {
 	}
 	want := authz.Stored{FeedSeq: got.FeedSeq, SigningKeys: []authz.KeyCount{
 		{Purpose: "access_token", State: "active", Count: 1, Since: begun},
-		{Purpose: "access_token", State: "retired", Count: 1, Since: begun.Add(-time.Hour)},
+		{Purpose: "access_token", State: "next", Count: 1},
+		{Purpose: "another", State: "retired", Count: 1, Since: begun.Add(-time.Hour)},
 		{Purpose: audit.CheckpointPurpose, State: "active", Count: 1, Since: begun},
+		{Purpose: audit.CheckpointPurpose, State: "next", Count: 1},
 		{Purpose: authz.FeedPurpose, State: "active", Count: 1, Since: begun},
+		{Purpose: authz.FeedPurpose, State: "next", Count: 1},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" || got.FeedSeq < 1 {
 		t.Errorf("stored (-want +got):\n%s", diff)

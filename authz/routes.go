@@ -6,6 +6,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/certbound/certbound/authz/metadata"
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/resource/decision"
 )
@@ -28,7 +29,7 @@ func publicHandler(c Config, issuerPath string, e *endpoints) http.Handler {
 		{issuerPath + oauth.PathRevoke, []string{http.MethodPost}, e.revocation.ServeHTTP},
 		{issuerPath + oauth.PathRevocations, []string{http.MethodGet}, e.feed.ServeHTTP},
 		{e.documents.MetadataPath(), read, e.documents.ServeMetadata},
-		{e.documents.JWKSPath(), read, e.documents.ServeJWKS},
+		{e.documents.JWKSPath(), read, c.serveKeys(e.documents)},
 	}
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	for _, r := range routes {
@@ -37,6 +38,16 @@ func publicHandler(c Config, issuerPath string, e *endpoints) http.Handler {
 	}
 	router.NotFoundHandler = c.refuse(decision.RouteUnknown, nil)
 	return decision.Recover(router, decision.TokenRequest, c.sink(), c.Clock)
+}
+
+// serveKeys answers with the public keys, or with the reason why it cannot.
+func (c Config) serveKeys(documents *metadata.Endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := documents.ServeJWKS(w, r); err != nil {
+			d := oauth.NewDecision(r, decision.TokenRequest, c.Clock())
+			oauth.Refused(w, r, c.sink(), d, oauth.RefuseFor(decision.StorageUnavailable, err), c.Clock())
+		}
+	}
 }
 
 // refuse answers every request with one reason.

@@ -17,6 +17,7 @@ import (
 	"github.com/certbound/certbound/authz/metadata"
 	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/authz/revoke"
+	"github.com/certbound/certbound/authz/signing"
 	"github.com/certbound/certbound/authz/token"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/trust"
@@ -69,6 +70,7 @@ type Server struct {
 	trust  *trust.Set
 	audit  *audit.Recorder
 	feed   *revoke.Feed
+	keeper *signing.Keeper
 	clock  func() time.Time
 	logger *slog.Logger
 	public http.Handler
@@ -112,6 +114,11 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := s.wire(c); err != nil {
 		return nil, err
 	}
+	// Before the first answer: keys that APIs ask for and nobody has yet.
+	if err := s.keeper.Tend(ctx); err != nil {
+		return nil, err
+	}
+	c.Keys.Settled()
 	return s, nil
 }
 
@@ -131,6 +138,12 @@ func (s *Server) wire(c Config) error {
 		return err
 	}
 	notifier := new(revoke.Notifier)
+	s.keeper, err = signing.New(signing.Config{
+		Store: c.Store, Rings: []*keys.Ring{c.Keys, c.FeedKeys, c.CheckpointKeys}, Audit: s.audit, Clock: c.Clock, Logger: c.Logger,
+	})
+	if err != nil {
+		return err
+	}
 	e, err := s.endpoints(c, authenticator, tokens, notifier)
 	if err != nil {
 		return err
@@ -159,9 +172,9 @@ func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, to
 	if err != nil {
 		return nil, err
 	}
-	e.documents, errs[0] = metadata.New(c.Issuer, published{c.Keys, c.FeedKeys})
+	e.documents, errs[0] = metadata.New(c.Issuer, published{c.Keys, c.FeedKeys}, c.Keys.Policy().CacheTime)
 	e.token, errs[1] = token.New(token.Config{
-		Issuer: c.Issuer, Authenticator: authenticator, Records: records, Signer: c.Keys, Audit: s.audit,
+		Issuer: c.Issuer, Authenticator: authenticator, Records: records, Signers: c.Keys, Audit: s.audit,
 		Lifetime: c.TokenLifetime, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	e.introspection, errs[2] = introspect.New(introspect.Config{
@@ -190,12 +203,13 @@ func (s *Server) adminHandler(c Config, authenticator *clientauth.Authenticator,
 	}
 	return admin.NewHandler(admin.Config{
 		Issuer: c.Issuer, Verifier: verifier, Authenticator: authenticator, Store: c.Store, Lister: c.Store,
-		Audit: s.audit, Checkpoints: c.CheckpointKeys, Notify: notifier.Notify, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
+		Audit: s.audit, Keys: s.keeper, Checkpoints: c.CheckpointKeys, Notify: notifier.Notify, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 }
 
 // Run owns the work behind the requests: it makes audit events durable, watches
-// the feed for other instances' changes and prunes it. Without it no token is
+// the feed and the signing keys for other instances' changes, prunes the one and
+// rotates the others. Without it no token is
 // issued. It returns when ctx has ended and all that was recorded is stored, so
 // end ctx after the listeners have drained.
 func (s *Server) Run(ctx context.Context) {
@@ -204,6 +218,7 @@ func (s *Server) Run(ctx context.Context) {
 	work.Go(func() { s.feed.Run(ctx) })
 	work.Go(func() { s.prune(ctx) })
 	work.Go(func() { s.followTrust(ctx) })
+	work.Go(func() { s.keeper.Run(ctx) })
 	work.Wait()
 }
 

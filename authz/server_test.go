@@ -456,11 +456,11 @@ func TestMetadataAndKeys(t *testing.T) {
 		}
 	}
 	response, set := get("/.well-known/jwks.json", nil)
-	if response.Header.Get("Cache-Control") == "" || response.Header.Get("ETag") == "" {
+	if response.Header.Get("Cache-Control") != "public, max-age=300, s-maxage=0, must-revalidate" || response.Header.Get("ETag") == "" {
 		t.Errorf("headers %v", response.Header)
 	}
 	keys, _ := set["keys"].([]any)
-	if len(keys) != 2 { // access tokens and the feed
+	if len(keys) != 4 { // access tokens and the feed, of each what signs and what is going to
 		t.Fatalf("keys %v", set)
 	}
 	var members []string

@@ -34,7 +34,7 @@ var authzBase = []string{
 
 // What tests of the server need to have a database, and to check a token that
 // was issued with the verifier that will read it.
-var serverTests = []string{"keys/keystest", "storage/sqlite", "storage/storagetest", "resource", "authz/internal/authztest", "authz/issued"}
+var serverTests = []string{"keys/keystest", "storage/sqlite", "storage/storagetest", "resource", "authz/internal/authztest", "authz/issued", "authz/signing"}
 
 var importRules = []importRule{
 	{[]string{"keys/thumbprint"}, nil, []string{"keys/keystest"},

@@ -40,8 +40,10 @@ type Config struct {
 	Issuers []Issuer
 
 	// Algorithms is the list of accepted JWS algorithms: any of ES256 ES384
-	// ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA. The default is ES256 and
-	// RS256, which RFC 9068 §2.1 asks for.
+	// ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA. The default is what
+	// certbound's authorization server can sign with: ES256, ES384, EdDSA, PS256
+	// and RS256, which RFC 9068 §2.1 asks for. Whatever the list, each key is good
+	// for its own algorithm only.
 	Algorithms []string
 
 	// Leeway is how far the issuer's clock may be ahead of ours when iat and nbf
@@ -152,7 +154,7 @@ func checkRealm(realm string) error {
 
 func parseAlgorithms(names []string) ([]jose.SignatureAlgorithm, error) {
 	if len(names) == 0 {
-		return []jose.SignatureAlgorithm{jose.ES256, jose.RS256}, nil
+		return []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.EdDSA, jose.PS256, jose.RS256}, nil
 	}
 	algorithms := make([]jose.SignatureAlgorithm, 0, len(names))
 	for _, name := range names {

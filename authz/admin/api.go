@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -20,8 +21,12 @@ type API struct {
 	Scopes   []string `yaml:"scopes" json:"scopes"`
 	// TokenLifetimeSeconds is the life of this API's tokens, 1 to 3600; 0 or
 	// absent means the server's default.
-	TokenLifetimeSeconds int64    `yaml:"token_lifetime_seconds" json:"token_lifetime_seconds,omitempty"`
-	ResourceServers      []string `yaml:"resource_servers" json:"resource_servers,omitempty"` // client ids
+	TokenLifetimeSeconds int64 `yaml:"token_lifetime_seconds" json:"token_lifetime_seconds,omitempty"`
+	// SigningAlg is the JWS algorithm of this API's tokens: ES256, ES384, EdDSA,
+	// PS256 or RS256. Until its first key is known to all resource servers, tokens
+	// go on being signed as before. Absent means the server's default.
+	SigningAlg      string   `yaml:"signing_alg" json:"signing_alg,omitempty"`
+	ResourceServers []string `yaml:"resource_servers" json:"resource_servers,omitempty"` // client ids
 }
 
 // reservedScopes begin the names of the admin API's scopes, which nobody gets by
@@ -38,6 +43,9 @@ func (a API) record(now time.Time) (storage.API, faults) {
 	all.add("audience", checkAudience(a.Audience))
 	if a.TokenLifetimeSeconds < 0 || a.TokenLifetimeSeconds > int64(oauth.MaxTokenLifetime/time.Second) {
 		all.add("token_lifetime_seconds", fmt.Errorf("token_lifetime_seconds must be 0 to %d", int64(oauth.MaxTokenLifetime/time.Second)))
+	}
+	if a.SigningAlg != "" {
+		all.add("signing_alg", keys.CheckAlgorithm(a.SigningAlg))
 	}
 	if a.ID == APIID {
 		all.add("id", fmt.Errorf("%s is reserved for the admin API", APIID))
@@ -56,6 +64,7 @@ func (a API) record(now time.Time) (storage.API, faults) {
 	return storage.API{
 		ID: a.ID, Audience: a.Audience, Scopes: distinct(a.Scopes),
 		TokenLifetime:   time.Duration(a.TokenLifetimeSeconds) * time.Second,
+		SigningAlg:      a.SigningAlg,
 		ResourceServers: distinct(a.ResourceServers),
 		CreatedAt:       now, UpdatedAt: now,
 	}, all
@@ -80,7 +89,7 @@ func distinct(values []string) []string {
 
 // ensureAPI changes have to want when they differ.
 func ensureAPI(ctx context.Context, tx storage.Tx, have, want storage.API) error {
-	same := have.Audience == want.Audience && have.TokenLifetime == want.TokenLifetime &&
+	same := have.Audience == want.Audience && have.TokenLifetime == want.TokenLifetime && have.SigningAlg == want.SigningAlg &&
 		slices.Equal(have.Scopes, want.Scopes) && slices.Equal(have.ResourceServers, want.ResourceServers)
 	if same {
 		return nil

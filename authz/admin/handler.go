@@ -64,7 +64,8 @@ type Config struct {
 	Lister        Lister
 	Audit         Audit
 	Checkpoints   audit.Signer // of keys that sign audit checkpoints and nothing else
-	Notify        func()       // called after each change, to wake those who wait for the feed
+	Keys          Keys
+	Notify        func() // called after each change, to wake those who wait for the feed
 	Clock         func() time.Time
 	Logger        *slog.Logger
 	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
@@ -85,7 +86,7 @@ func NewHandler(c Config) (*Handler, error) {
 	switch {
 	case c.Issuer == "":
 		return nil, errors.New("admin: Config.Issuer is missing")
-	case c.Verifier == nil || c.Authenticator == nil || c.Store == nil || c.Lister == nil || c.Audit == nil || c.Checkpoints == nil || c.Clock == nil || c.Logger == nil:
+	case c.Verifier == nil || c.Authenticator == nil || c.Store == nil || c.Lister == nil || c.Audit == nil || c.Checkpoints == nil || c.Keys == nil || c.Clock == nil || c.Logger == nil:
 		return nil, errors.New("admin: a dependency in Config is missing")
 	}
 	if c.Notify == nil {
@@ -115,6 +116,9 @@ var routes = []route{
 	{http.MethodPost, "/admin/v1/clients/{id}/disable", ScopeOperate, (*Handler).disableClient},
 	{http.MethodPost, "/admin/v1/clients/{id}/enable", ScopeOperate, (*Handler).enableClient},
 	{http.MethodPost, "/admin/v1/certificates/{x5t}/revoke", ScopeOperate, (*Handler).revokeCertificate},
+	{http.MethodGet, "/admin/v1/keys", ScopeRead, (*Handler).listKeys},
+	{http.MethodPost, "/admin/v1/keys/rotate", ScopeSecurity, (*Handler).rotateKey},
+	{http.MethodPost, "/admin/v1/keys/{kid}/revoke", ScopeSecurity, (*Handler).revokeKey},
 	{http.MethodGet, "/admin/v1/audit-events", ScopeRead, (*Handler).listEvents},
 	{http.MethodGet, "/admin/v1/audit-checkpoints", ScopeRead, (*Handler).listCheckpoints},
 	{http.MethodPost, "/admin/v1/audit-checkpoints", ScopeSecurity, (*Handler).addCheckpoint},

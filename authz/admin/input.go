@@ -39,33 +39,43 @@ func (i invalid) refusal() *refusal {
 // reason reads the body {"reason": "…"}. A change that cannot be undone must have
 // one; others may come without a body.
 func (c *call) reason(required bool) (string, *refusal) {
+	all, f := c.texts("reason")
+	if f == nil && required && all["reason"] == "" {
+		var bad invalid
+		bad.add("reason", "must say why")
+		f = bad.refusal()
+	}
+	return all["reason"], f
+}
+
+// texts reads a body of short texts, none of which has to be there.
+func (c *call) texts(known ...string) (map[string]string, *refusal) {
 	data, f := c.body()
 	if f != nil {
-		return "", f
+		return nil, f
 	}
 	var members map[string]json.RawMessage
 	if len(data) > 0 {
 		// go-jose's fork of encoding/json: names are case-sensitive and unique.
 		if err := json.Unmarshal(data, &members); err != nil || members == nil {
-			return "", refuse(decision.RequestMalformed, "the body is not one JSON object with unique members")
+			return nil, refuse(decision.RequestMalformed, "the body is not one JSON object with unique members")
 		}
 	}
 	var bad invalid
-	text := ""
+	all := map[string]string{}
 	for name, raw := range members {
+		text := ""
 		switch {
-		case name != "reason":
-			bad.add("body", "has a member other than reason")
+		case !slices.Contains(known, name):
+			bad.add("body", "has a member other than "+strings.Join(known, ", "))
 		case json.Unmarshal(raw, &text) != nil || raw[0] != '"':
-			bad.add("reason", "must be a string")
-		case checkName("reason", text) != nil:
-			bad.add("reason", fmt.Sprintf("must be at most %d bytes without control characters", maxNameLength))
+			bad.add(name, "must be a string")
+		case checkName(name, text) != nil:
+			bad.add(name, fmt.Sprintf("must be at most %d bytes without control characters", maxNameLength))
 		}
+		all[name] = text
 	}
-	if required && text == "" && len(bad) == 0 {
-		bad.add("reason", "must say why")
-	}
-	return text, bad.refusal()
+	return all, bad.refusal()
 }
 
 // body reads a JSON body; none is an empty one.

@@ -16,6 +16,8 @@ import (
 
 	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/internal/authztest"
+	"github.com/certbound/certbound/authz/signing"
+	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/resource"
@@ -30,6 +32,7 @@ type world struct {
 	*authztest.World
 	http     *httptest.Server
 	root     keystest.Pair
+	keeper   *signing.Keeper
 	notified atomic.Int64
 }
 
@@ -57,9 +60,15 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.keeper, err = signing.New(signing.Config{
+		Store: w.Broken, Rings: []*keys.Ring{w.Ring, w.FeedRing}, Audit: w.Recorder, Clock: w.Clock, Logger: w.Logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	h, err := admin.NewHandler(admin.Config{
 		Issuer: authztest.Issuer, Verifier: verifier, Authenticator: w.Auth, Store: w.Broken, Lister: lister{w.Store},
-		Audit: w.Recorder, Checkpoints: w.CheckpointRing, Notify: func() { w.notified.Add(1) }, Clock: w.Clock, Logger: w.Logger,
+		Audit: w.Recorder, Keys: w.keeper, Checkpoints: w.CheckpointRing, Notify: func() { w.notified.Add(1) }, Clock: w.Clock, Logger: w.Logger,
 	})
 	if err != nil {
 		t.Fatal(err)

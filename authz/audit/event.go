@@ -24,6 +24,12 @@ const (
 	CertificateRevoked   Kind = "certificate.revoked"
 	ClientDisabled       Kind = "client.disabled"
 	ClientEnabled        Kind = "client.enabled"
+	KeyPublished         Kind = "key.published"      // it is in the JWK set and does not sign yet
+	KeyRotationAsked     Kind = "key.rotation_asked" // it is going to sign as soon as it may
+	KeyRotated           Kind = "key.rotated"        // it signs from now on
+	KeyRetired           Kind = "key.retired"        // it signs no more, and is published until its last token is over
+	KeyRevoked           Kind = "key.revoked"        // it is refused everywhere
+	KeyRemoved           Kind = "key.removed"        // nobody needs it any more
 	AdministratorAdded   Kind = "administrator.added"
 	AdminRefused         Kind = "admin.refused"
 	CheckpointSigned     Kind = "audit.checkpoint"

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/storage"
@@ -41,25 +43,33 @@ type Aliases struct {
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 }
 
-// KeySet supplies the current public JWK set as JSON.
-type KeySet interface{ PublicJWKS() []byte }
+// KeySet supplies the current public JWK set as JSON, or says that what it knows
+// is too old to be kept by anybody.
+type KeySet interface {
+	JWKS(ctx context.Context) ([]byte, error)
+}
 
 // Endpoint serves the two documents.
 type Endpoint struct {
-	issuer   *url.URL
-	document []byte
-	keys     KeySet
+	issuer       *url.URL
+	document     []byte
+	keys         KeySet
+	cacheControl string
 }
 
 // New builds the documents for an issuer, which must be an https URL without
-// query and fragment (RFC 8414 §2).
-func New(issuer string, keys KeySet) (*Endpoint, error) {
+// query and fragment (RFC 8414 §2). Readers may keep them for maxAge, in whole
+// seconds; who publishes a key before it signs has to wait longer than that.
+func New(issuer string, keys KeySet, maxAge time.Duration) (*Endpoint, error) {
 	u, err := ParseIssuer(issuer)
 	if err != nil {
 		return nil, err
 	}
 	if keys == nil {
 		return nil, errors.New("metadata: the key set is missing")
+	}
+	if maxAge < time.Second {
+		return nil, fmt.Errorf("metadata: readers cannot keep the keys for %s", maxAge)
 	}
 	methods := []string{string(storage.TLSClientAuth), string(storage.SelfSignedTLSClientAuth)}
 	endpoints := Aliases{
@@ -78,7 +88,10 @@ func New(issuer string, keys KeySet) (*Endpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
-	return &Endpoint{u, document, keys}, nil
+	// A cache in between always asks us (s-maxage): the time a set spends there
+	// would come on top of max-age for readers that do not look at Age.
+	cacheControl := fmt.Sprintf("public, max-age=%d, s-maxage=0, must-revalidate", int(maxAge/time.Second))
+	return &Endpoint{u, document, keys, cacheControl}, nil
 }
 
 // ParseIssuer checks an issuer identifier, RFC 8414 §2.
@@ -108,21 +121,27 @@ func (e *Endpoint) JWKSPath() string { return e.issuer.Path + oauth.PathJWKS }
 
 // ServeMetadata answers with the metadata document.
 func (e *Endpoint) ServeMetadata(w http.ResponseWriter, r *http.Request) {
-	serve(w, r, "application/json", e.document)
+	e.serve(w, r, "application/json", e.document)
 }
 
-// ServeJWKS answers with the public keys. A resource server may keep them for
-// five minutes; it asks again earlier when it meets an unknown kid.
-func (e *Endpoint) ServeJWKS(w http.ResponseWriter, r *http.Request) {
-	serve(w, r, "application/jwk-set+json", e.keys.PublicJWKS())
+// ServeJWKS answers with the public keys. It writes nothing and returns an error
+// when it does not know them well enough: a resource server that keeps an old set
+// for a whole cache time may then miss a key that signs.
+func (e *Endpoint) ServeJWKS(w http.ResponseWriter, r *http.Request) error {
+	set, err := e.keys.JWKS(r.Context())
+	if err != nil {
+		return err
+	}
+	e.serve(w, r, "application/jwk-set+json", set)
+	return nil
 }
 
 // serve answers GET and HEAD, with an ETag for revalidation.
-func serve(w http.ResponseWriter, r *http.Request, mediaType string, body []byte) {
+func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, mediaType string, body []byte) {
 	digest := sha256.Sum256(body)
 	tag := `"` + base64.RawURLEncoding.EncodeToString(digest[:16]) + `"`
 	h := w.Header()
-	h.Set("Cache-Control", "public, max-age=300, must-revalidate")
+	h.Set("Cache-Control", e.cacheControl)
 	h.Set("ETag", tag)
 	h.Set("X-Content-Type-Options", "nosniff")
 	if r.Header.Get("If-None-Match") == tag {

@@ -1,15 +1,17 @@
 package metadata
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 )
 
 type keySet string
 
-func (k keySet) PublicJWKS() []byte { return []byte(k) }
+func (k keySet) JWKS(context.Context) ([]byte, error) { return []byte(k), nil }
 
 func TestParseIssuer(t *testing.T) {
 	for issuer, good := range map[string]bool{
@@ -37,17 +39,17 @@ func TestParseIssuer(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	if _, err := New("http://as.example", keySet("{}")); err == nil {
+	if _, err := New("http://as.example", keySet("{}"), time.Minute); err == nil {
 		t.Error("a plain http issuer was accepted")
 	}
-	if _, err := New("https://as.example", nil); err == nil {
+	if _, err := New("https://as.example", nil, time.Minute); err == nil {
 		t.Error("a missing key set was accepted")
 	}
 }
 
 // TestIssuerWithAPath: RFC 8414 §3 puts the well-known part between host and path.
 func TestIssuerWithAPath(t *testing.T) {
-	e, err := New("https://as.example/bank", keySet(`{"keys":[]}`))
+	e, err := New("https://as.example/bank", keySet(`{"keys":[]}`), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

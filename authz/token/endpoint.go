@@ -12,6 +12,7 @@ import (
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/authz/registry"
+	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/resource/decision"
 )
 
@@ -24,11 +25,10 @@ const minRemaining = 5 * time.Second
 // storage_unavailable instead of piling up.
 const storageTimeout = 5 * time.Second
 
-// Signer signs the claims of an access token as a compact JWS with the given
-// typ header, and names the key it uses.
-type Signer interface {
-	Sign(payload []byte, typ string) (string, error)
-	KeyID() string
+// Signers chooses the key that signs the access tokens of an API that asks for an
+// algorithm; "" is the server's choice.
+type Signers interface {
+	Signer(ctx context.Context, algorithm string) (*keys.Signer, error)
 }
 
 // Audit records what the endpoint decides.
@@ -44,7 +44,7 @@ type Config struct {
 	Issuer        string // the iss claim
 	Authenticator *clientauth.Authenticator
 	Records       *registry.Registry // clients and APIs
-	Signer        Signer
+	Signers       Signers
 	Audit         Audit
 	Lifetime      time.Duration // of a token whose API says nothing; 0 means oauth.DefaultTokenLifetime
 	Clock         func() time.Time
@@ -66,7 +66,7 @@ func New(c Config) (*Endpoint, error) {
 	switch {
 	case c.Issuer == "":
 		return nil, errors.New("token: Config.Issuer is missing")
-	case c.Authenticator == nil || c.Records == nil || c.Signer == nil || c.Audit == nil || c.Clock == nil || c.Logger == nil:
+	case c.Authenticator == nil || c.Records == nil || c.Signers == nil || c.Audit == nil || c.Clock == nil || c.Logger == nil:
 		return nil, errors.New("token: a dependency in Config is missing")
 	case c.Lifetime < time.Second || c.Lifetime > oauth.MaxTokenLifetime || c.Lifetime%time.Second != 0:
 		return nil, errors.New("token: Config.Lifetime must be whole seconds, from 1s to 1h")
@@ -133,7 +133,7 @@ func (e *Endpoint) decide(r *http.Request, form oauth.Form, d *decision.Decision
 		response, refusal := e.issue(r, form, records, &d.Evidence)
 		if refusal == nil {
 			d.Allow(http.StatusOK, e.Clock())
-			// 8. The record: no token leaves before it is durable (design rule 16).
+			// 9. The record: no token leaves before it is durable (design rule 16).
 			err := e.record(ctx, d, view.Version())
 			if err == nil {
 				return response, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/certbound/certbound/authz/internal/fositex"
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/authz/registry"
+	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
@@ -51,9 +52,15 @@ func (e *Endpoint) issue(r *http.Request, form oauth.Form, records *registry.Rea
 	}
 	// 6. The claims, bound to the certificate of this connection (RFC 8705 §3).
 	claims := e.claims(client, target, issuedAt, expiry)
-	evidence.TokenID, evidence.KeyID, evidence.Issuer = claims.ID, e.Signer.KeyID(), claims.Issuer
-	// 7. The grant's decision, and the signature.
-	token, refusal := e.grant(r.Context(), claims, target)
+	evidence.TokenID, evidence.Issuer = claims.ID, claims.Issuer
+	// 7. The key: the one that is active now, for the algorithm of the API.
+	signer, err := e.Signers.Signer(r.Context(), target.signingAlg)
+	if err != nil {
+		return nil, oauth.RefuseFor(decision.SigningUnavailable, err)
+	}
+	evidence.KeyID = signer.KeyID()
+	// 8. The grant's decision, and the signature.
+	token, refusal := grant(r.Context(), signer, claims, target)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -114,7 +121,7 @@ func (e *Endpoint) claims(client *clientauth.Authenticated, t target, issuedAt, 
 
 // grant asks fosite's handler and has the claims signed inside its decision, so
 // that no token exists before the grant stands.
-func (e *Endpoint) grant(ctx context.Context, claims *accesstoken.Claims, t target) (string, *oauth.Error) {
+func grant(ctx context.Context, signer *keys.Signer, claims *accesstoken.Claims, t target) (string, *oauth.Error) {
 	signing := error(nil)
 	token, err := fositex.ClientCredentials(ctx, fositex.Grant{
 		ClientID:  claims.ClientID,
@@ -123,7 +130,7 @@ func (e *Endpoint) grant(ctx context.Context, claims *accesstoken.Claims, t targ
 		Audience:  t.audience,
 	}, func(_ context.Context, scopes []string) (token string, err error) {
 		claims.Scopes = scopes
-		token, signing = e.sign(claims)
+		token, signing = sign(signer, claims)
 		return token, signing
 	})
 	switch {
@@ -142,7 +149,7 @@ var errUnbound = errors.New("token: refusing to sign a token without a confirmat
 
 // sign is the last gate: whatever went wrong before, an unbound token is never
 // signed (RFC 8705 §3.4).
-func (e *Endpoint) sign(claims *accesstoken.Claims) (string, error) {
+func sign(signer *keys.Signer, claims *accesstoken.Claims) (string, error) {
 	if claims.Thumbprint == (thumbprint.Thumbprint{}) {
 		return "", errUnbound
 	}
@@ -150,7 +157,7 @@ func (e *Endpoint) sign(claims *accesstoken.Claims) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return e.Signer.Sign(payload, accesstoken.Type)
+	return signer.Sign(payload, accesstoken.Type)
 }
 
 // newTokenID returns 160 random bits (RFC 6749 §10.10).

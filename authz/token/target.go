@@ -15,10 +15,11 @@ import (
 
 // target is the one API a token is for, and the scopes.
 type target struct {
-	audience  string
-	allowed   []string // the client's scopes that this API owns
-	requested []string // what the token is to carry; never empty
-	lifetime  time.Duration
+	audience   string
+	allowed    []string // the client's scopes that this API owns
+	requested  []string // what the token is to carry; never empty
+	lifetime   time.Duration
+	signingAlg string // "" means the server's choice
 }
 
 // resolve finds the one audience of design rule 10: the API named by resource
@@ -53,7 +54,7 @@ func resolve(ctx context.Context, records *registry.Reading, client storage.Clie
 			return target{}, notGranted(allowed, scope)
 		}
 	}
-	return target{api.Audience, allowed, requested, api.TokenLifetime}, nil
+	return target{api.Audience, allowed, requested, api.TokenLifetime, api.SigningAlg}, nil
 }
 
 // apiFor is the API the request leads to.

@@ -17,6 +17,7 @@ import (
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/registry"
+	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/keys/trust"
@@ -69,10 +70,14 @@ func (h hung) APIsOwningScopes(ctx context.Context, _ []string) ([]storage.API, 
 	return nil, h.wait(ctx)
 }
 
+func (h hung) SigningAlgorithms(ctx context.Context) ([]string, error) { return nil, h.wait(ctx) }
+
 type unused struct{}
 
-func (unused) Sign([]byte, string) (string, error) { return "", errors.New("nothing is to be signed") }
-func (unused) KeyID() string                       { return "k" }
+func (unused) Signer(context.Context, string) (*keys.Signer, error) {
+	return nil, errors.New("nothing is to be signed")
+}
+
 func (unused) Record(context.Context, audit.Event) error {
 	return errors.New("nothing is to be recorded")
 }
@@ -94,7 +99,7 @@ func TestHungDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			endpoint, err := New(Config{
-				Issuer: "https://as.example", Authenticator: authenticator, Records: registered, Signer: unused{}, Audit: unused{},
+				Issuer: "https://as.example", Authenticator: authenticator, Records: registered, Signers: unused{}, Audit: unused{},
 				Clock: clock, Logger: slog.New(slog.DiscardHandler),
 			})
 			if err != nil {

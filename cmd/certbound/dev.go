@@ -9,6 +9,7 @@ import (
 
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
 	"github.com/certbound/certbound/cmd/certbound/internal/dev"
+	"github.com/certbound/certbound/keys"
 )
 
 // defaultDevDir is where dev keeps its keys when not told: in sight, so that
@@ -39,6 +40,8 @@ and prints curl commands to try. While it runs, DIR/dev.json describes it.`,
 	flags.StringVar(&f.options.OpsAddr, "ops-addr", ":8446", "address of /livez, /readyz and /metrics")
 	flags.DurationVar(&f.options.TokenLifetime, "token-lifetime", config.DefaultTokenLifetime, "lifetime of access tokens, at most 1h")
 	flags.DurationVar(&f.options.Leeway, "leeway", config.DefaultLeeway, "the proxy's tolerance for iat and nbf, at most 30s")
+	flags.DurationVar(&f.options.RotateEvery, "rotate-every", 0, "how long a signing key signs; 0 means until an administrator rotates it")
+	flags.DurationVar(&f.options.JWKSMaxAge, "jwks-max-age", keys.DefaultCacheTime, "how long the published keys may be kept, 10s to 1h; a key is published that long, and 20s, before it signs")
 	flags.StringVar(&f.options.Seed, "seed", "", "file of further partners, trust bundles, APIs and clients (YAML or JSON)")
 	flags.StringVar(&f.signingKey, "signing-key", "", "private JWK, or a file with one, that signs tokens from the directory's first start on; who has it can forge")
 	return cmd

@@ -17,6 +17,7 @@ import (
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/issued"
+	"github.com/certbound/certbound/authz/signing"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/keys/thumbprint"
@@ -50,6 +51,7 @@ type World struct {
 	Tokens   *issued.Verifier
 	Ring     *keys.Ring // of access tokens
 	FeedRing *keys.Ring
+	Sealer   *keys.Sealer
 	// CheckpointRing signs audit checkpoints.
 	CheckpointRing *keys.Ring
 	CA             *keystest.CA
@@ -74,6 +76,10 @@ func New(t testing.TB) *World {
 	t.Cleanup(func() { _ = store.Close() })
 	w.Store, w.Broken = store, &Broken{Store: store}
 	w.register()
+	kek := make([]byte, 32)
+	rand.Read(kek)
+	w.Sealer, err = keys.NewSealer(keys.KEK{ID: "k1", Key: kek})
+	w.must(err)
 	w.Ring, w.FeedRing = w.ring("access_token"), w.ring("revocation_feed")
 	w.CheckpointRing = w.ring(audit.CheckpointPurpose)
 
@@ -143,23 +149,11 @@ func (w *World) register() {
 func dns(id string) string { return id + ".example" }
 
 func (w *World) ring(purpose string) *keys.Ring {
-	kek := make([]byte, 32)
-	rand.Read(kek)
-	sealer, err := keys.NewSealer(keys.KEK{ID: "k1", Key: kek})
-	w.must(err)
-	ring, err := keys.Open(w.T.Context(), keys.Config{Store: &keyStore{}, Sealer: sealer, Clock: w.Clock, Purpose: purpose})
+	ring, err := keys.Open(w.T.Context(), keys.Config{
+		Store: signing.Store{Store: w.Store}, Sealer: w.Sealer, Clock: w.Clock, Purpose: purpose,
+	})
 	w.must(err)
 	return ring
-}
-
-// keyStore keeps keys in memory: how they are stored is not what is tested here.
-type keyStore struct{ records []keys.Record }
-
-func (s *keyStore) SigningKeys(context.Context) ([]keys.Record, error) { return s.records, nil }
-
-func (s *keyStore) AddSigningKey(_ context.Context, r keys.Record) error {
-	s.records = append(s.records, r)
-	return nil
 }
 
 // Clock is the time of the world.

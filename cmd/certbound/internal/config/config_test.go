@@ -64,12 +64,14 @@ func TestLoadServe(t *testing.T) {
 	}
 	want := &config.Serve{
 		Version: 1, Issuer: "https://as.example.com", Listen: "127.0.0.1:8443",
-		TLS:              config.TLS{Certificate: config.Path(dir + "/server.pem"), Key: "/abs/server.key", MinVersion: "1.3"},
-		Database:         config.Database{Path: config.Path(dir + "/certbound.db")},
-		Keys:             config.Keys{Active: "k1", KEKs: []config.KEK{{ID: "k1", File: config.Path(dir + "/kek")}}},
-		TokenLifetime:    config.Duration(5 * time.Minute),
-		SigningAlgorithm: "ES256",
-		Audit:            config.Audit{Durability: "strict", Instance: host, RefusalsPerSecond: 200},
+		TLS:      config.TLS{Certificate: config.Path(dir + "/server.pem"), Key: "/abs/server.key", MinVersion: "1.3"},
+		Database: config.Database{Path: config.Path(dir + "/certbound.db")},
+		Keys: config.Keys{
+			Active: "k1", KEKs: []config.KEK{{ID: "k1", File: config.Path(dir + "/kek")}},
+			Algorithm: "ES256", RotateEvery: config.Duration(720 * time.Hour), JWKSMaxAge: config.Duration(5 * time.Minute),
+		},
+		TokenLifetime: config.Duration(5 * time.Minute),
+		Audit:         config.Audit{Durability: "strict", Instance: host, RefusalsPerSecond: 200},
 	}
 	if diff := cmp.Diff(want, got, ignoreSource); diff != "" {
 		t.Error(diff)
@@ -122,7 +124,7 @@ func TestScopes(t *testing.T) {
 func TestServeProblems(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"unknown at the top", "issuer:", "isuer:", `FILE:1:1: issuer: required
-FILE:2:1: unknown setting "isuer"; known here: version, issuer, listen, tls, database, keys, token_lifetime, signing_algorithm, audit, admin, ops, seed`},
+FILE:2:1: unknown setting "isuer"; known here: version, issuer, listen, tls, database, keys, token_lifetime, audit, admin, ops, seed`},
 		{"unknown inside", "  path: certbound.db", "  path: certbound.db\n  dsn: x", `FILE:8:3: unknown setting "dsn" in database; known here: path`},
 		{"unknown in a list", "      file: kek", "      fil: kek", `FILE:11:7: keys.keks[0].file: required
 FILE:12:7: unknown setting "fil" in keys.keks[0]; known here: id, file`},
@@ -141,11 +143,13 @@ FILE:12:7: unknown setting "fil" in keys.keks[0]; known here: id, file`},
 		{"lifetime without unit", "tls:", "token_lifetime: 300\ntls:", `FILE:3:17: token_lifetime: want a text such as 30s, got a number (quote it to make it a text)`},
 		{"lifetime unreadable", "tls:", "token_lifetime: 5 minutes\ntls:", `FILE:3:17: token_lifetime: "5 minutes" is not a duration: write a number with its unit, such as 30s, 5m or 1h`},
 		{"lifetime too long", "tls:", "token_lifetime: 2h\ntls:", `FILE:3:17: token_lifetime: 2h is outside 1s … 1h in whole seconds`},
-		{"algorithm", "tls:", "signing_algorithm: HS256\ntls:", `FILE:3:20: signing_algorithm: "HS256" is not one of ES256, RS256`},
+		{"algorithm", "  active: k1", "  active: k1\n  algorithm: HS256", `FILE:10:14: keys.algorithm: "HS256" is not one of ES256, ES384, EdDSA, PS256, RS256`},
+		{"rotation faster than anybody learns", "  active: k1", "  active: k1\n  rotate_every: 1m", `FILE:10:17: keys.rotate_every: 1m is outside 5m20s … 87600h in whole seconds`},
+		{"keys kept for too long", "  active: k1", "  active: k1\n  jwks_max_age: 24h", `FILE:10:17: keys.jwks_max_age: 24h is outside 10s … 1h in whole seconds`},
 		{"min_version", "  certificate:", "  min_version: \"1.1\"\n  certificate:", `FILE:4:16: tls.min_version: "1.1" is not one of 1.3, 1.2`},
 		{"anchors and aliases", "https://as.example.com", "&a https://as.example.com", `FILE:2:9: issuer: want a text, got YAML's anchor, which certbound does not read: write the value out`},
 		{"two documents", "database:", "---\ndatabase:", `FILE:7:1: a second YAML document; a process has one`},
-		{"all at once", "tls:\n  certificate: server.pem", "wat: 1\ntls:\n  min_version: x", `FILE:3:1: unknown setting "wat"; known here: version, issuer, listen, tls, database, keys, token_lifetime, signing_algorithm, audit, admin, ops, seed
+		{"all at once", "tls:\n  certificate: server.pem", "wat: 1\ntls:\n  min_version: x", `FILE:3:1: unknown setting "wat"; known here: version, issuer, listen, tls, database, keys, token_lifetime, audit, admin, ops, seed
 FILE:4:1: tls.certificate: required
 FILE:5:16: tls.min_version: "x" is not one of 1.3, 1.2`},
 	} {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/resource"
 )
 
@@ -21,13 +22,11 @@ type Serve struct {
 	TLS TLS `yaml:"tls" envPrefix:"TLS_"`
 	// Database holds every record. Required.
 	Database Database `yaml:"database" envPrefix:"DATABASE_" reload:"restart"`
-	// Keys seal the signing keys in the database. Required.
+	// Keys are the signing keys, and what seals them in the database. Required.
 	Keys Keys `yaml:"keys" envPrefix:"KEYS_" reload:"restart"`
 	// TokenLifetime is how long an access token is good for, unless its API says
 	// otherwise or the certificate ends sooner. Default 5m, at most 1h.
 	TokenLifetime Duration `yaml:"token_lifetime" env:"TOKEN_LIFETIME" reload:"restart"`
-	// SigningAlgorithm of access tokens: ES256 (default) or RS256.
-	SigningAlgorithm string `yaml:"signing_algorithm" env:"SIGNING_ALGORITHM" reload:"restart"`
 	// Audit says how the record of what was decided is kept.
 	Audit Audit `yaml:"audit" envPrefix:"AUDIT_" reload:"restart"`
 	// Admin is the listener of the admin API. Default: none.
@@ -59,14 +58,25 @@ type Database struct {
 	Path Path `yaml:"path" env:"PATH"`
 }
 
-// Keys are the key-encryption keys that seal signing keys at rest. To replace
-// one, add the new one, make it active, and keep the old one until no row is
-// sealed with it.
+// Keys configures the signing keys and the key-encryption keys that seal them at
+// rest. To replace a key-encryption key add the new one on every instance, then
+// make it active, and take the old one away after a minute: what it sealed is
+// sealed anew.
 type Keys struct {
 	// Active is the id of the key that seals new rows. Required.
 	Active string `yaml:"active" env:"ACTIVE"`
 	// KEKs are all keys that open rows. Required, at least the active one.
 	KEKs []KEK `yaml:"keks" envPrefix:"KEKS_"`
+	// Algorithm of access tokens whose API asks for none: ES256 (default), ES384,
+	// EdDSA, PS256 or RS256.
+	Algorithm string `yaml:"algorithm" env:"ALGORITHM"`
+	// RotateEvery is how long a key signs before the next one does. Default 720h
+	// (30 days); 0s means until an administrator asks.
+	RotateEvery Duration `yaml:"rotate_every" env:"ROTATE_EVERY"`
+	// JWKSMaxAge is how long resource servers may keep the published keys. A key is
+	// published that long, and 20 s, before it signs. Set it to what the laziest of
+	// them does. Default 5m, 10s to 1h.
+	JWKSMaxAge Duration `yaml:"jwks_max_age" env:"JWKS_MAX_AGE"`
 }
 
 // KEK is one key-encryption key.
@@ -115,12 +125,17 @@ const (
 
 func defaultServe() *Serve {
 	return &Serve{
-		Listen:           "127.0.0.1:8443",
-		TokenLifetime:    Duration(DefaultTokenLifetime),
-		SigningAlgorithm: "ES256",
-		Audit:            Audit{Durability: "strict", Instance: hostname(), RefusalsPerSecond: 200},
-		TLS:              TLS{MinVersion: "1.3"},
+		Listen:        "127.0.0.1:8443",
+		TokenLifetime: Duration(DefaultTokenLifetime),
+		Keys:          DefaultKeys(),
+		Audit:         Audit{Durability: "strict", Instance: hostname(), RefusalsPerSecond: 200},
+		TLS:           TLS{MinVersion: "1.3"},
 	}
+}
+
+// DefaultKeys are the defaults of the signing keys.
+func DefaultKeys() Keys {
+	return Keys{Algorithm: keys.ES256, RotateEvery: Duration(30 * 24 * time.Hour), JWKSMaxAge: Duration(keys.DefaultCacheTime)}
 }
 
 // hostname is the default instance name. A host without a name has one here.
@@ -140,7 +155,6 @@ func (s *Serve) validate(c *checker) {
 	c.required("database.path", string(s.Database.Path))
 	s.Keys.validate(c)
 	c.within("token_lifetime", s.TokenLifetime, time.Second, oauth.MaxTokenLifetime)
-	c.oneOf("signing_algorithm", s.SigningAlgorithm, "ES256", "RS256")
 	c.oneOf("audit.durability", s.Audit.Durability, "strict", "async")
 	c.required("audit.instance", s.Audit.Instance)
 	if s.Audit.RefusalsPerSecond < 1 || s.Audit.RefusalsPerSecond > 10_000 {
@@ -153,6 +167,11 @@ func (s *Serve) validate(c *checker) {
 }
 
 func (k *Keys) validate(c *checker) {
+	c.oneOf("keys.algorithm", k.Algorithm, keys.Algorithms()...)
+	c.within("keys.jwks_max_age", k.JWKSMaxAge, keys.MinCacheTime, keys.MaxCacheTime)
+	if least := time.Duration(k.JWKSMaxAge) + keys.Margin; k.RotateEvery != 0 {
+		c.within("keys.rotate_every", k.RotateEvery, least, 10*365*24*time.Hour)
+	}
 	c.required("keys.active", k.Active)
 	if len(k.KEKs) == 0 {
 		c.problem("keys.keks", "required: at least one key-encryption key")

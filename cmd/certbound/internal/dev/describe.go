@@ -54,10 +54,10 @@ func (s *Server) configs(l *listeners) (*config.Serve, *config.Proxy) {
 	serve := &config.Serve{
 		Version: 1, Issuer: s.Info.Issuer, Listen: l.authz.Addr().String(), TLS: tls,
 		Database:      config.Database{Path: config.Path(s.file("certbound.db"))},
-		Keys:          config.Keys{Active: "dev", KEKs: []config.KEK{{ID: "dev", File: config.Path(s.file("kek"))}}},
-		TokenLifetime: config.Duration(lifetime), SigningAlgorithm: signingAlgorithm(s.options.SigningKey),
-		Seed:  config.Path(s.options.Seed),
-		Audit: config.Audit{Durability: "strict", Instance: "dev", RefusalsPerSecond: 200},
+		Keys:          s.keys(),
+		TokenLifetime: config.Duration(lifetime),
+		Seed:          config.Path(s.options.Seed),
+		Audit:         config.Audit{Durability: "strict", Instance: "dev", RefusalsPerSecond: 200},
 	}
 	proxy := &config.Proxy{
 		Version: 1, Listen: l.proxy.Addr().String(), TLS: tls, Issuer: s.Info.Issuer,
@@ -74,4 +74,16 @@ func (s *Server) configs(l *listeners) (*config.Serve, *config.Proxy) {
 		})
 	}
 	return serve, proxy
+}
+
+// keys are the defaults of serve, with dev's own key-encryption key.
+func (s *Server) keys() config.Keys {
+	keys := config.DefaultKeys()
+	keys.Active, keys.KEKs = "dev", []config.KEK{{ID: "dev", File: config.Path(s.file("kek"))}}
+	keys.Algorithm = signingAlgorithm(s.options.SigningKey)
+	keys.RotateEvery = config.Duration(s.options.RotateEvery)
+	if s.options.JWKSMaxAge != 0 {
+		keys.JWKSMaxAge = config.Duration(s.options.JWKSMaxAge)
+	}
+	return keys
 }

@@ -1,6 +1,9 @@
 package dev
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
@@ -14,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/certbound/certbound/cmd/certbound/internal/ops"
+	"github.com/certbound/certbound/keys"
 )
 
 // Options says how a dev is to run. Addresses are host:port; a host left out is
@@ -26,6 +30,8 @@ type Options struct {
 	OpsAddr       string
 	TokenLifetime time.Duration // 0 means the server's default
 	Leeway        time.Duration
+	RotateEvery   time.Duration    // of signing keys; 0 means when an administrator asks
+	JWKSMaxAge    time.Duration    // 0 means the default of serve
 	Seed          string           // file of further records, or ""
 	SigningKey    *jose.JSONWebKey // nil means the key in the database
 	Logger        *slog.Logger
@@ -35,12 +41,23 @@ type Options struct {
 
 // signingAlgorithm is what the given key signs with, or the default.
 func signingAlgorithm(key *jose.JSONWebKey) string {
-	if key != nil {
-		if _, isRSA := key.Key.(*rsa.PrivateKey); isRSA {
-			return string(jose.RS256)
+	if key == nil {
+		return keys.ES256
+	}
+	if key.Algorithm != "" {
+		return key.Algorithm
+	}
+	switch private := key.Key.(type) {
+	case *rsa.PrivateKey:
+		return keys.RS256
+	case ed25519.PrivateKey:
+		return keys.EdDSA
+	case *ecdsa.PrivateKey:
+		if private.Curve == elliptic.P384() {
+			return keys.ES384
 		}
 	}
-	return string(jose.ES256)
+	return keys.ES256
 }
 
 // Loopback completes and checks the address given with a flag. Only the names the server

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/certbound/certbound/authz"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
 	"github.com/certbound/certbound/keys"
@@ -33,9 +32,7 @@ func OpenAuditTrail(ctx context.Context, c *config.Serve, o Options) (*AuditTrai
 	if err != nil {
 		return nil, c.Source.Problem("database.path", err)
 	}
-	ring, err := keys.Open(ctx, keys.Config{
-		Store: authz.KeyStore(store), Sealer: sealer, Clock: o.clock(), Purpose: audit.CheckpointPurpose,
-	})
+	ring, err := keys.Open(ctx, ringConfig(c, o, store, sealer, audit.CheckpointPurpose))
 	if err != nil {
 		return nil, errors.Join(place(c.Source, "keys", "keys: ", err), store.Close())
 	}

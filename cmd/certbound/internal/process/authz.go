@@ -121,22 +121,7 @@ func NewAuthz(ctx context.Context, c *config.Serve, o Options) (*Authz, error) {
 func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *inputs) error {
 	// The keys first: a wrong key-encryption key must stop the start before any
 	// record has changed.
-	ring, err := keys.Open(ctx, keys.Config{
-		Store: authz.KeyStore(a.store), Sealer: in.sealer, Clock: o.clock(),
-		Algorithm: c.SigningAlgorithm, Purpose: "access_token", Import: o.SigningKey,
-	})
-	if err != nil {
-		return place(c.Source, "keys", "keys: ", err)
-	}
-	feedRing, err := keys.Open(ctx, keys.Config{
-		Store: authz.KeyStore(a.store), Sealer: in.sealer, Clock: o.clock(), Purpose: authz.FeedPurpose,
-	})
-	if err != nil {
-		return place(c.Source, "keys", "keys: ", err)
-	}
-	checkpointRing, err := keys.Open(ctx, keys.Config{
-		Store: authz.KeyStore(a.store), Sealer: in.sealer, Clock: o.clock(), Purpose: audit.CheckpointPurpose,
-	})
+	rings, err := openRings(ctx, c, o, a.store, in.sealer)
 	if err != nil {
 		return place(c.Source, "keys", "keys: ", err)
 	}
@@ -149,7 +134,7 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 		return placeSeed(c, err)
 	}
 	server, err := authz.New(ctx, authz.Config{
-		Issuer: c.Issuer, Store: a.store, Keys: ring, FeedKeys: feedRing, CheckpointKeys: checkpointRing,
+		Issuer: c.Issuer, Store: a.store, Keys: rings.tokens, FeedKeys: rings.feed, CheckpointKeys: rings.checkpoints,
 		TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(), Observe: o.Metrics.Observe,
 		Audit: authz.Audit{
 			Instance: c.Audit.Instance, Durability: audit.Durability(c.Audit.Durability),
