@@ -46,6 +46,56 @@ func (m *memory) AddSigningKey(_ context.Context, r Record) error {
 	return nil
 }
 
+// Update runs fn as one transaction: what it did is undone when it fails.
+func (m *memory) Update(fn func(Tx) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := slices.Clone(m.records)
+	err := fn(memoryTx{m})
+	if err != nil {
+		m.records = before
+	}
+	return err
+}
+
+type memoryTx struct{ m *memory }
+
+func (t memoryTx) SigningKeys(context.Context) ([]Record, error) {
+	return slices.Clone(t.m.records), nil
+}
+
+func (t memoryTx) at(kid string) int {
+	return slices.IndexFunc(t.m.records, func(r Record) bool { return r.KID == kid })
+}
+
+func (t memoryTx) AddSigningKey(_ context.Context, r Record) error {
+	if t.at(r.KID) >= 0 || t.taken(r) {
+		return ErrExists
+	}
+	t.m.records = append(t.m.records, r)
+	return nil
+}
+
+func (t memoryTx) UpdateSigningKey(_ context.Context, r Record) error {
+	if t.taken(r) {
+		return ErrExists
+	}
+	t.m.records[t.at(r.KID)] = r
+	return nil
+}
+
+func (t memoryTx) taken(r Record) bool {
+	return slices.ContainsFunc(t.m.records, func(have Record) bool {
+		return have.KID != r.KID && have.Purpose == r.Purpose && have.Algorithm == r.Algorithm &&
+			have.Status == r.Status && (r.Status == StatusActive || r.Status == StatusNext)
+	})
+}
+
+func (t memoryTx) RemoveSigningKey(_ context.Context, kid string) error {
+	t.m.records = slices.Delete(t.m.records, t.at(kid), t.at(kid)+1)
+	return nil
+}
+
 var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func clock() time.Time { return start }
