@@ -68,8 +68,10 @@ func orNil(t time.Time) *time.Time {
 
 // listKeys shows all that there are; they are few.
 func (h *Handler) listKeys(c *call) (*answer, *refusal) {
-	if _, f := newQuery(c.Request); f != nil {
-		return nil, f
+	if c.URL.RawQuery != "" {
+		var bad invalid
+		bad.add("query", "has a parameter; this list knows none")
+		return nil, bad.refusal()
 	}
 	stored, err := h.Store.SigningKeys(c.Context())
 	if err != nil {

@@ -21,6 +21,9 @@ func (k *Keeper) Rotate(ctx context.Context, purpose, algorithm string, within W
 	if ring == nil {
 		return fmt.Errorf("%w: nothing is signed for the purpose %q", keys.ErrUnknown, purpose)
 	}
+	if err := keys.CheckAlgorithm(algorithm); err != nil {
+		return fmt.Errorf("%w: %w", keys.ErrUnknown, err)
+	}
 	spares, err := ring.Spare(algorithm)
 	if err != nil {
 		return err
