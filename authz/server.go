@@ -168,7 +168,7 @@ type endpoints struct {
 func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, tokens *issued.Verifier, notifier *revoke.Notifier) (*endpoints, error) {
 	var e endpoints
 	var errs [5]error
-	records, err := registry.New(c.Store, s.refreshTrust)
+	records, err := registry.New(c.Store, s.registrationChanged)
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +190,14 @@ func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, to
 		Notifier: notifier, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	return &e, errors.Join(errs[:]...)
+}
+
+// registrationChanged reads again what is kept in memory beside the registration,
+// before anything rests on its new version: no token leaves that was signed with a
+// key which had stepped back before.
+func (s *Server) registrationChanged(ctx context.Context) {
+	s.refreshTrust(ctx)
+	s.keeper.Refresh(ctx)
 }
 
 // adminHandler makes the admin API: our own verifier, with our own keys, checks

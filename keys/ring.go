@@ -101,11 +101,18 @@ func (v *view) holds(now time.Time) bool {
 	return age >= 0 && age <= maxAge
 }
 
-// Refresh reads the store now.
+// Refresh reads the store now. When that fails what is known is in doubt, and
+// nothing is signed or published before it has been read again.
 func (r *Ring) Refresh(ctx context.Context) error {
 	r.reading.Lock()
 	defer r.reading.Unlock()
-	return r.read(ctx)
+	err := r.read(ctx)
+	if err != nil {
+		doubtful := *r.view.Load()
+		doubtful.read = time.Time{}
+		r.view.Store(&doubtful)
+	}
+	return err
 }
 
 // read is called by whoever holds reading. The age counts from before the

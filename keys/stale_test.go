@@ -35,6 +35,27 @@ func TestStale(t *testing.T) {
 	}
 }
 
+// TestDoubt: who was told of a change and could not read it does not go on with
+// what it knew.
+func TestDoubt(t *testing.T) {
+	store := &broken{}
+	r := open(t, Config{Store: working{store}, Sealer: sealer(t, kek("k1", 1)), Clock: clock})
+	store.read = errors.New("database is away")
+	if err := r.Refresh(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	if _, err := r.Sign([]byte("{}"), "t"); !errors.Is(err, ErrStale) {
+		t.Errorf("got error %v, want ErrStale", err)
+	}
+	if _, ok := r.PublicKey(r.KeyID()); !ok {
+		t.Error("what was signed is not recognised any more")
+	}
+	store.read = nil
+	if _, err := r.Sign([]byte("{}"), "t"); err != nil {
+		t.Error(err)
+	}
+}
+
 // working lets a broken store keep what it is given.
 type working struct{ *broken }
 

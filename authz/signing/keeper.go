@@ -86,6 +86,14 @@ func (k *Keeper) report(ctx context.Context, err error) {
 	k.Logger.LogAttrs(ctx, slog.LevelError, "signing_keys_not_tended", slog.String("detail", err.Error()))
 }
 
+// Refresh reads the keys of access tokens now. When that fails they are read again
+// before the next token is signed.
+func (k *Keeper) Refresh(ctx context.Context) {
+	if err := k.Rings[0].Refresh(ctx); err != nil && ctx.Err() == nil {
+		k.report(ctx, err)
+	}
+}
+
 // Tend reads the keys of every ring and does once what time has made necessary.
 func (k *Keeper) Tend(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, changeTimeout)

@@ -106,7 +106,7 @@ func (m *Main) printRotation(f *adminFlags, done *admin.KeyRotation) error {
 	case done.Rotated && done.Active != nil:
 		_, err = fmt.Fprintf(m.Stdout, "%s signs from now on\n", done.Active.KID)
 	case done.Next != nil:
-		_, err = fmt.Fprintf(m.Stdout, "%s signs from %s on: until then not everybody knows it\n", done.Next.KID, moment(done.Next.DueAt))
+		_, err = fmt.Fprintf(m.Stdout, "%s signs from %s on: until then not everybody knows it\n", done.Next.KID, instant(done.Next.DueAt))
 	}
 	return err
 }
@@ -138,10 +138,10 @@ func printKey(w io.Writer, v *admin.KeyView) {
 	case "revoked":
 		since = v.RevokedAt
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.KID, v.Purpose, v.Algorithm, v.Status, moment(since), moment(until))
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.KID, v.Purpose, v.Algorithm, v.Status, instant(since), instant(until))
 }
 
-func moment(t *time.Time) string {
+func instant(t *time.Time) string {
 	if t == nil {
 		return "-"
 	}

@@ -49,6 +49,9 @@ func testRegistration(t *testing.T, s storage.Store) {
 		{"a certificate's end", true, func(tx storage.Tx) error { return tx.RemoveCertificate(ctx, "edge", edge.Thumbprint) }},
 		{"a trust bundle", true, func(tx storage.Tx) error { _, err := tx.PutTrustBundle(ctx, bundle("version", "x")); return err }},
 		{"an API", true, func(tx storage.Tx) error { return tx.CreateAPI(ctx, api("version", "version:read")) }},
+		{"a key", true, func(tx storage.Tx) error { return tx.AddSigningKey(ctx, nextKey("kid", 1)) }},
+		{"a key's change", true, func(tx storage.Tx) error { return tx.UpdateSigningKey(ctx, activeKey("kid", 1)) }},
+		{"a key's end", true, func(tx storage.Tx) error { return tx.RemoveSigningKey(ctx, "kid") }},
 		{"a feed entry", false, func(tx storage.Tx) error {
 			_, err := tx.AppendFeed(ctx, []storage.FeedEntry{denyToken("t", 60)})
 			return err

@@ -27,7 +27,7 @@ func TestServeChanges(t *testing.T) {
 		{"key-encryption keys", "file: kek", "file: other", []string{"keys.keks"}, "FILE:10:3: keys.keks"},
 		{"instance", "keys:", "audit: {instance: b}\nkeys:", []string{"audit.instance"}, "FILE:8:19: audit.instance"},
 		{"lifetime", "keys:", "token_lifetime: 60s\nkeys:", []string{"token_lifetime"}, "FILE:8:17: token_lifetime"},
-		{"algorithm", "keys:", "signing_algorithm: RS256\nkeys:", []string{"signing_algorithm"}, "FILE:8:20: signing_algorithm"},
+		{"algorithm", "keys:", "keys:\n  algorithm: RS256", []string{"keys.algorithm"}, "FILE:9:14: keys.algorithm"},
 		{"admin", "keys:", "admin: {listen: ':1'}\nkeys:", []string{"admin.listen"}, "FILE:8:17: admin.listen"},
 		{"ops", "keys:", "ops: {listen: ':1'}\nkeys:", []string{"ops.listen"}, "FILE:8:15: ops.listen"},
 	} {
