@@ -45,7 +45,7 @@ func TestListKeys(t *testing.T) {
 	w.tend(t)
 	a := w.as("operator").get("/admin/v1/keys")
 	list := decode[keyList](t, a)
-	if a.Status != 200 || len(list.Keys) != 4 {
+	if a.Status != 200 || len(list.Keys) != 6 {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
 	active, next := list.keyOf(t, "access_token", "active"), list.keyOf(t, "access_token", "next")

@@ -61,7 +61,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.keeper, err = signing.New(signing.Config{
-		Store: w.Broken, Rings: []*keys.Ring{w.Ring, w.FeedRing}, Audit: w.Recorder, Clock: w.Clock, Logger: w.Logger,
+		Store: w.Broken, Rings: []*keys.Ring{w.Ring, w.FeedRing, w.CheckpointRing}, Audit: w.Recorder, Clock: w.Clock, Logger: w.Logger,
 	})
 	if err != nil {
 		t.Fatal(err)
