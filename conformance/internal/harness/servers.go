@@ -159,6 +159,28 @@ func (s *Site) StartProxy(t testing.TB) *Dev {
 	return d
 }
 
+// StartProxy runs one more proxy in front of the API of a dev, which has learned
+// nothing yet, and returns it as a Dev without what only dev has. It follows no
+// revocations.
+func (d *Dev) StartProxy(t testing.TB) *Dev {
+	t.Helper()
+	port := FreePort(t)
+	config := filepath.Join(t.TempDir(), "proxy.yaml")
+	text := toJSON(object{
+		"version": 1, "issuer": d.Issuer, "issuer_ca": d.Path(d.CA), "audience": d.Audience, "listen": "127.0.0.1:" + port,
+		"tls":    object{"certificate": d.Path("pki/server.pem"), "key": d.Path("pki/server.key")},
+		"routes": []object{{"path": "/accounts", "methods": []string{"GET"}, "scopes": []string{"accounts:read"}, "upstream": d.Upstream.URL}},
+	})
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &Dev{Dir: d.Dir, Stderr: &Log{}, Stdout: &Log{}, roots: d.roots}
+	p.Issuer, p.Proxy, p.Audience = d.Issuer, "https://localhost:"+port, d.Audience
+	StartProcess(t, p.Stderr, "proxy", "--config", config)
+	p.waitListening(t, "proxy")
+	return p
+}
+
 func (s *Site) dev() *Dev {
 	d := &Dev{Dir: s.Dir, Stderr: &Log{}, Stdout: &Log{}, roots: s.CA.Pool()}
 	d.Issuer, d.Proxy, d.Audience = s.Issuer, s.Proxy, s.Proxy
