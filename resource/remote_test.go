@@ -51,7 +51,7 @@ func TestDiscoveredKeys(t *testing.T) {
 	}
 	b.twins(t, token, b.acme)
 	for range 60 {
-		made := b.sign(b.header().with("kid", decision.NewRequestID()).text(), b.claims(b.acme).with("iss", config.Issuer).text())
+		made := b.sign(b.header().with("kid", decision.NewRequestID(time.Now())).text(), b.claims(b.acme).with("iss", config.Issuer).text())
 		if got := verify(made); got != decision.KeyUnknown {
 			t.Fatalf("a made-up kid: %q", got)
 		}

@@ -37,7 +37,7 @@ type Decision struct {
 
 // New begins the decision about a request that came in at now.
 func New(r *http.Request, journey Journey, now time.Time) Decision {
-	d := Decision{Time: now.UTC(), RequestID: NewRequestID(), Journey: journey}
+	d := Decision{Time: now.UTC(), RequestID: NewRequestID(now), Journey: journey}
 	d.Evidence = Evidence{RemoteAddr: r.RemoteAddr, Method: r.Method, Path: Path(r.URL)}
 	if r.TLS != nil {
 		d.Evidence.TLSVersion = tls.VersionName(r.TLS.Version)

@@ -111,11 +111,17 @@ func TestWriteRefusal(t *testing.T) {
 
 func TestNewRequestID(t *testing.T) {
 	seen := map[string]bool{}
-	for range 1000 {
-		id := decision.NewRequestID()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	blocks := map[string]bool{} // the first 48 bits: one time a block
+	for i := range 1000 {
+		id := decision.NewRequestID(now.Add(time.Duration(i) * time.Second))
+		blocks[id[:12]] = true
 		if len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" || seen[id] {
 			t.Fatalf("id %q", id)
 		}
 		seen[id] = true
+	}
+	if len(blocks) < 2 {
+		t.Errorf("ids of a quarter of an hour all begin alike: %v", blocks)
 	}
 }

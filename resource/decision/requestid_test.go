@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/certbound/certbound/resource/decision"
 )
@@ -19,7 +20,7 @@ func TestRequestIDsAreDistinct(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 1000 {
-				id := decision.NewRequestID()
+				id := decision.NewRequestID(time.Now())
 				mu.Lock()
 				if seen[id] || !form.MatchString(id) {
 					t.Errorf("id %q", id)
@@ -34,7 +35,8 @@ func TestRequestIDsAreDistinct(t *testing.T) {
 
 func BenchmarkNewRequestID(b *testing.B) {
 	b.ReportAllocs()
+	now := time.Now()
 	for b.Loop() {
-		decision.NewRequestID()
+		decision.NewRequestID(now)
 	}
 }
