@@ -46,7 +46,7 @@ type Event struct {
 	Thumbprint thumbprint.Thumbprint
 	TokenID    string
 	RequestID  string
-	Detail     any // marshals to a JSON object; nil is {}
+	Detail     any // marshals to a JSON object; nil is {}, a json.RawMessage stands as it is
 
 	// Registration is the version of the registration the event rests on
 	// (storage.RegistrationReader); 0 means any. It is not stored: [Recorder.Record]
@@ -57,7 +57,9 @@ type Event struct {
 // record renders an event for storage; its place in the chain comes later.
 func (e *Event) record() (storage.AuditEvent, error) {
 	detail := []byte("{}")
-	if e.Detail != nil {
+	if written, ok := e.Detail.(json.RawMessage); ok {
+		detail = written // by appendMembers: reading it again would prove nothing
+	} else if e.Detail != nil {
 		var err error
 		if detail, err = json.Marshal(e.Detail); err != nil {
 			return storage.AuditEvent{}, fmt.Errorf("audit: detail of %s: %w", e.Kind, err)
