@@ -242,7 +242,8 @@ CREATE TABLE audit_streams (
 --                                          and audit_events_partner for what
 --                                          concerns the partner and no client of it
 --   explain request ID                     audit_events_request
---   audit list --reason                    audit_events_reason
+--   audit list --reason                    audit_events_reason; with --client or
+--                                          --partner audit_events_refused
 -- partner_id and client_id are whom an event concerns, actor is who did it: the
 -- administrator's client_id, or NULL where the client itself or certbound acted.
 -- They and thumbprint refer to nothing: an event outlives its subject, and a
@@ -278,6 +279,8 @@ CREATE INDEX audit_events_time ON audit_events (time, stream_id, seq);
 CREATE INDEX audit_events_request ON audit_events (request_id) WHERE request_id IS NOT NULL;
 -- Refusals by their reason: issued tokens have none, so the index costs them nothing.
 CREATE INDEX audit_events_reason ON audit_events (reason, time, stream_id, seq) WHERE reason IS NOT NULL;
+-- The same for one client, among whose events refusals are few.
+CREATE INDEX audit_events_refused ON audit_events (client_id, reason, time, stream_id, seq) WHERE reason IS NOT NULL;
 
 -- Rule 16: signed statements over all stream heads; pruning ends at one of them.
 CREATE TABLE audit_checkpoints (

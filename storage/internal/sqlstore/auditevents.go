@@ -160,12 +160,8 @@ func (s *selection) add(text string, args ...any) {
 
 // addCommon adds the conditions on the single event, and the window.
 func (s *selection) addCommon(q storage.AuditQuery) {
-	reason := "reason"
-	if q.ClientID != "" || q.PartnerID != "" {
-		reason = "COALESCE(reason, '')" // or the planner might walk through everybody's refusals
-	}
 	for _, c := range []struct{ column, value string }{
-		{"kind", q.Kind}, {reason, q.Reason}, {"token_id", q.TokenID},
+		{"kind", q.Kind}, {"reason", q.Reason}, {"token_id", q.TokenID},
 	} {
 		if c.value != "" {
 			s.add(" AND "+c.column+" = ?", c.value)

@@ -63,6 +63,7 @@ func TestPlans(t *testing.T) {
 	request := strings.Repeat("0a", 16)
 	const (
 		byClient  = "SEARCH audit_events USING INDEX audit_events_client (client_id=?"
+		byRefused = "SEARCH audit_events USING INDEX audit_events_refused (client_id=? AND reason=?"
 		byPartner = "SEARCH audit_events USING INDEX audit_events_partner (partner_id=?"
 		byTime    = "SEARCH audit_events USING INDEX audit_events_time (time>? AND (time,stream_id,seq)<(?,?,?))"
 		pageTwo   = byClient + " AND (time,stream_id,seq)<(?,?,?))"
@@ -79,8 +80,10 @@ func TestPlans(t *testing.T) {
 		{
 			name: "audit by client and all else",
 			run:  events(window(storage.AuditQuery{ClientID: "edge", Kind: "k", Reason: "r", TokenID: "j", Thumbprint: thumbprint.Thumbprint{1}})),
-			want: []string{byClient},
+			want: []string{"SEARCH audit_events USING INDEX audit_events_re"}, // refused, or reason within the window
 		},
+		{name: "audit by client and reason", run: events(storage.AuditQuery{ClientID: "edge", Reason: "r", Limit: 100}), want: []string{byRefused}},
+		{name: "audit by partner and reason", run: events(storage.AuditQuery{PartnerID: "acme", Reason: "r", Limit: 100}), want: []string{byPartner, "SEARCH clients", byRefused}},
 		{name: "audit by partner", run: events(storage.AuditQuery{PartnerID: "acme", Limit: 100}), want: []string{byPartner, "SEARCH clients", byClient}},
 		{name: "audit by partner, page two", run: events(storage.AuditQuery{PartnerID: "acme", Before: cursor, Limit: 100}), want: []string{byPartner, "SEARCH clients", pageTwo}},
 		{name: "audit by client of partner", run: events(storage.AuditQuery{PartnerID: "acme", ClientID: "edge", Limit: 100}), want: []string{byClient}},
