@@ -51,7 +51,9 @@ func TestAuditListAmongMany(t *testing.T) {
 	}{
 		{"client", func(i int) url.Values { return url.Values{"client": {fmt.Sprintf("client-%d", i%scaleClients)}} },
 			func(e scaleEvent, q url.Values) bool { return e.Client == q.Get("client") }},
-		{"reason", func(i int) url.Values { return url.Values{"reason": {[]string{"subject_mismatch", "certificate_expired"}[i%2]}} },
+		{"reason", func(i int) url.Values {
+			return url.Values{"reason": {[]string{"subject_mismatch", "certificate_expired"}[i%2]}}
+		},
 			func(e scaleEvent, q url.Values) bool { return e.Reason == q.Get("reason") }},
 		{"request_id", func(i int) url.Values {
 			some := ask(url.Values{"client": {fmt.Sprintf("client-%d", i%scaleClients)}, "limit": {"1"}})
@@ -63,7 +65,9 @@ func TestAuditListAmongMany(t *testing.T) {
 		}, func(e scaleEvent, q url.Values) bool { return e.Thumbprint == q.Get("thumbprint") }},
 		{"client and reason", func(i int) url.Values {
 			return url.Values{"client": {fmt.Sprintf("client-%d", i%scaleClients)}, "reason": {"subject_mismatch"}}
-		}, func(e scaleEvent, q url.Values) bool { return e.Client == q.Get("client") && e.Reason == q.Get("reason") }},
+		}, func(e scaleEvent, q url.Values) bool {
+			return e.Client == q.Get("client") && e.Reason == q.Get("reason")
+		}},
 		{"thumbprint in an hour", func(i int) url.Values {
 			some := ask(url.Values{"client": {fmt.Sprintf("client-%d", i%scaleClients)}, "limit": {"1"}})
 			return url.Values{"thumbprint": {some[0].Thumbprint},
