@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"os"
@@ -22,6 +23,8 @@ type exchange struct {
 	token    *resource.Token
 	decision decision.Decision
 	body     *pacedBody // nil when the request has none
+	watch    *watch
+	upgrade  bool // the request asks for a WebSocket, and may
 }
 
 // exchangeKey finds the exchange in the context of the outbound request.
@@ -39,7 +42,7 @@ func (p *Proxy) newReverse(transport http.RoundTripper) *httputil.ReverseProxy {
 		transport = NewTransport()
 	}
 	return &httputil.ReverseProxy{
-		Transport:      transport,
+		Transport:      byRoute{transport},
 		Rewrite:        rewrite,
 		ModifyResponse: p.answered,
 		ErrorHandler:   p.failed,
@@ -48,30 +51,44 @@ func (p *Proxy) newReverse(transport http.RoundTripper) *httputil.ReverseProxy {
 	}
 }
 
+// byRoute sends each request by the transport of its route.
+type byRoute struct{ usual http.RoundTripper }
+
+// RoundTrip asks the upstream.
+func (t byRoute) RoundTrip(r *http.Request) (*http.Response, error) {
+	if own := exchangeOf(r).route.Transport; own != nil {
+		return own.RoundTrip(r)
+	}
+	return t.usual.RoundTrip(r)
+}
+
 // forward hands an allowed request to the upstream.
-func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, rt *route, token *resource.Token) {
-	x := &exchange{route: rt, token: token, decision: token.Decision}
+func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, rt *route, verifier *resource.Verifier, token *resource.Token) {
+	x := &exchange{route: rt, token: token, decision: token.Decision, upgrade: rt.WebSocket && wantsWebSocket(r)}
 	x.decision.Evidence.Route = rt.label
 	pace, answered := newPace(w, r), false
 	defer func() { pace.end(x.body, answered) }()
-	out := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
-	out.Header = withoutIdentity(r.Header, rt.ForwardToken)
+	ctx := context.Context(nil)
+	x.watch, ctx = p.watchOver(r.Context(), rt, verifier, token)
+	defer x.watch.stop()
+	out := r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
+	out.Header = withoutIdentity(r.Header, rt.ForwardToken, x.upgrade)
 	if r.Body != nil && r.ContentLength != 0 {
-		x.body = &pacedBody{body: r.Body, pace: pace, left: p.maxBody, bounded: p.maxBody > 0}
+		limit := p.bodyLimit(rt)
+		x.body = &pacedBody{body: r.Body, pace: pace, watch: x.watch, left: limit, bounded: limit > 0, in: r.Trailer, out: forwardedTrailers(r.Trailer)}
 		out.Body = x.body
+		x.watch.carry(func() { pace.abandon(x.body) })
 	}
-	p.reverse.ServeHTTP(&answerWriter{ResponseWriter: w, pace: pace, body: x.body}, out)
+	p.reverse.ServeHTTP(&answerWriter{ResponseWriter: w, pace: pace, body: x.body, watch: x.watch}, out)
 	answered = true
 }
 
 // rewrite turns the outbound copy of a request into what the upstream sees.
 func rewrite(pr *httputil.ProxyRequest) {
 	x := exchangeOf(pr.In)
-	pr.Out.URL = x.route.upstreamURL(pr.In.URL)
-	pr.Out.Host = "" // the upstream's own name
-	// Trailers could carry an identity past the header check; no API needs them
-	// from a caller.
-	pr.Out.Trailer = nil
+	pr.Out.URL = x.route.target.url(pr.In.URL)
+	pr.Out.Host = ""                   // the upstream's own name
+	pr.Out.Trailer = x.body.trailers() // their values come with the end of the body
 	pr.SetXForwarded()
 	h := pr.Out.Header
 	if !hostConfirmed(pr.In) {
@@ -108,13 +125,26 @@ func clientCert(peer *peercert.Peer) string {
 func (p *Proxy) answered(res *http.Response) error {
 	x := exchangeOf(res.Request)
 	x.decision.Evidence.UpstreamStatus = res.StatusCode
-	if res.StatusCode == http.StatusSwitchingProtocols {
-		return errors.New("proxy: the upstream switched protocols, which nobody asked it to")
+	switched := res.StatusCode == http.StatusSwitchingProtocols
+	if switched && (!x.upgrade || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket")) {
+		return errors.New("proxy: the upstream switched to a protocol which nobody asked for")
+	}
+	if x.watch.begin() != nil {
+		return errors.New("proxy: ended while the upstream was asked") // failed knows why
 	}
 	stripAnswer(res.Header)
 	stripAnswer(res.Trailer)
 	res.Header.Set(decision.RequestIDHeader, x.decision.RequestID)
-	res.Body = &trailingBody{ReadCloser: res.Body, res: res}
+	events := isEventStream(res.Header)
+	if switched || events {
+		p.openStream(x.watch)
+	}
+	if len(res.Trailer) > 0 && res.Request.Method != http.MethodHead {
+		res.Header.Del("Content-Length") // HTTP/1.1 has trailers behind chunks only
+	}
+	if !switched { // a tunnel's body is written to as well
+		res.Body = &answerBody{ReadCloser: res.Body, res: res, watch: x.watch, events: events}
+	}
 	x.decision.Allow(res.StatusCode, p.clock())
 	p.sink().Put(res.Request.Context(), &x.decision)
 	return nil
@@ -123,7 +153,10 @@ func (p *Proxy) answered(res *http.Response) error {
 // failed runs instead of answered when there is no answer to pass on.
 func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r)
-	reason := x.blame(r.Context())
+	if x.watch.hasBegun() { // a tunnel that could not be dug: it has been decided about already
+		panic(http.ErrAbortHandler)
+	}
+	reason, detail := x.blame(r.Context(), err)
 	if reason == "" {
 		// There is nobody to answer, and it is no fault of the upstream's. Returning
 		// would make the server say 200; this makes it say nothing.
@@ -132,31 +165,41 @@ func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		p.sink().Put(r.Context(), &x.decision)
 		panic(http.ErrAbortHandler)
 	}
-	x.decision.Evidence.Detail = err.Error()
+	x.decision.Evidence.Detail = detail
+	if x.watch.ended() != nil && !x.body.complete() {
+		_ = x.body.body.Close() // what is closed is not drained before the answer
+	}
 	answer := reason.AtResourceServer()
 	x.decision.Refuse(reason, answer.Status, p.clock())
 	p.sink().Put(r.Context(), &x.decision)
 	decision.WriteRefusal(w, answer, x.decision.RequestID)
 }
 
-// blame says why there is no answer; "" when the caller left. The order matters: a
-// body that fails ends the request's context too, and before its read returns.
-func (x *exchange) blame(ctx context.Context) decision.Reason {
+// blame says why there is no answer; "" when the caller left. The order matters:
+// who ended the exchange ended its body and context too, and a body that fails
+// ends the request's context before its read returns.
+func (x *exchange) blame(ctx context.Context, err error) (reason decision.Reason, detail string) {
+	if e := x.watch.ended(); e != nil {
+		return e.reason, e.detail
+	}
 	bodyErr := x.body.err()
 	if bodyErr == nil && ctx.Err() != nil {
 		bodyErr = x.body.settled()
 	}
+	var network net.Error
 	switch {
 	case errors.Is(bodyErr, errBodyTooLarge):
-		return decision.RequestTooLarge
+		return decision.RequestTooLarge, err.Error()
 	case errors.Is(bodyErr, os.ErrDeadlineExceeded): // the caller stopped sending
-		return decision.RequestMalformed
+		return decision.RequestMalformed, err.Error()
 	case ctx.Err() != nil:
-		return ""
+		return "", ""
 	case bodyErr != nil:
-		return decision.RequestMalformed
+		return decision.RequestMalformed, err.Error()
+	case errors.As(err, &network) && network.Timeout():
+		return decision.UpstreamTimeout, err.Error()
 	}
-	return decision.UpstreamUnreachable
+	return decision.UpstreamUnreachable, err.Error()
 }
 
 // buffers are the copy buffers of httputil.ReverseProxy, which would otherwise

@@ -103,8 +103,8 @@ func forwarded(t *testing.T, in *http.Request, base string) {
 	} else {
 		base = ""
 	}
-	rt := &route{Route: Route{Upstream: upstream}, base: strings.TrimSuffix(base, "/")}
-	out := &http.Request{Method: "GET", URL: rt.upstreamURL(in.URL), Header: http.Header{}}
+	to := targetOf(upstream)
+	out := &http.Request{Method: "GET", URL: to.url(in.URL), Header: http.Header{}}
 	var wire bytes.Buffer
 	if err := out.Write(&wire); err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func forwarded(t *testing.T, in *http.Request, base string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := rt.base + originForm(in)
+	want := strings.TrimSuffix(base, "/") + originForm(in)
 	if got.RequestURI != want || got.URL.Path != strings.TrimSuffix(upstream.Path, "/")+in.URL.Path || checkTarget(got) != nil {
 		t.Fatalf("%q was forwarded as %q, read as %q", in.RequestURI, got.RequestURI, got.URL.Path)
 	}

@@ -9,12 +9,14 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,12 +50,29 @@ type world struct {
 	acme, mallory keystest.Pair
 	issuerKey     *ecdsa.PrivateKey
 	server        *httptest.Server
+	proxy         *proxy.Proxy
 	log           *logBuffer
 	verifier      *resource.Verifier
 	limits        *http.Server   // whose timeouts the proxy is told, in place of the real server's, which has none
 	running       sync.WaitGroup // handlers; the server does not wait for those of HTTP/2
 	acmeThumb     string
+	skew          atomic.Int64                    // how far the verifier's clock is ahead, in nanoseconds
+	revoked       atomic.Pointer[decision.Reason] // why every token is dead
 }
+
+// Check makes the world its verifier's revocations.
+func (w *world) Check(*accesstoken.Claims, string) (decision.Reason, error) {
+	reason := w.revoked.Load()
+	switch {
+	case reason == nil:
+		return "", nil
+	case *reason == decision.RevocationsStale:
+		return "", errors.New("stale")
+	}
+	return *reason, nil
+}
+
+func (w *world) revoke(reason decision.Reason) { w.revoked.Store(&reason) }
 
 // keySource serves one issuer key.
 type keySource struct{ key jose.JSONWebKey }
@@ -74,14 +93,15 @@ func newWorld(t testing.TB, change ...func(*world, *proxy.Config, *httptest.Serv
 	must(t, err)
 	w.issuerKey = key
 	w.verifier, err = resource.New(resource.Config{
-		Issuer: issuer, Audience: audience,
-		Keys: keySource{jose.JSONWebKey{Key: key.Public(), KeyID: "k1", Algorithm: "ES256", Use: "sig"}},
+		Issuer: issuer, Audience: audience, Revocations: w,
+		Clock: func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) },
+		Keys:  keySource{jose.JSONWebKey{Key: key.Public(), KeyID: "k1", Algorithm: "ES256", Use: "sig"}},
 	})
 	must(t, err)
 	get := []string{"GET"}
 	read, write := []string{"accounts:read"}, []string{"accounts:write"}
 	c := proxy.Config{
-		Verifier: w.verifier, Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Observe: w.log.observe,
+		Verifier: w.verifier, Recheck: 5 * time.Millisecond, Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Observe: w.log.observe,
 		Routes: []proxy.Route{
 			{Path: "/accounts", Methods: []string{"GET", "HEAD"}, Scopes: read, Upstream: w.url},
 			{Path: "/accounts", Methods: []string{"POST"}, Scopes: write, Upstream: w.url},
@@ -98,6 +118,7 @@ func newWorld(t testing.TB, change ...func(*world, *proxy.Config, *httptest.Serv
 	}
 	p, err := proxy.New(c)
 	must(t, err)
+	w.proxy = p
 	w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.running.Add(1)
 		defer w.running.Done()
@@ -370,6 +391,24 @@ func (b *logBuffer) decisions(t testing.TB) []map[string]any {
 	}
 	b.data.Reset()
 	return found
+}
+
+// waitFor waits for a line with the message.
+func (b *logBuffer) waitFor(t testing.TB, message string) map[string]any {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); runtime.Gosched() {
+		b.mu.Lock()
+		text := b.data.String()
+		b.mu.Unlock()
+		for line := range strings.Lines(text) {
+			var m map[string]any
+			if json.Unmarshal([]byte(line), &m) == nil && m["msg"] == message {
+				return m
+			}
+		}
+	}
+	t.Fatalf("no line %q is logged", message)
+	return nil
 }
 
 // one returns the only decision since the last call.

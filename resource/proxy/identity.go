@@ -98,12 +98,12 @@ func normalName(dst []byte, name string) []byte {
 
 // withoutIdentity returns the headers of a request that may go on, sharing their
 // values: the caller's map is not ours to change. Upgrade is left out here, before
-// httputil reads it (see the package documentation).
-func withoutIdentity(in http.Header, forwardToken bool) http.Header {
+// httputil reads it, unless the route allows what it asks for.
+func withoutIdentity(in http.Header, forwardToken, upgrade bool) http.Header {
 	out := make(http.Header, len(in))
 	for name, values := range in {
 		switch {
-		case isIdentityHeader(name), strings.EqualFold(name, "Upgrade"):
+		case isIdentityHeader(name), strings.EqualFold(name, "Upgrade") && !upgrade:
 		case strings.EqualFold(name, "Authorization") && !forwardToken:
 		default:
 			out[name] = values

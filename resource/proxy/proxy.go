@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -29,6 +30,10 @@ type Config struct {
 	// its length is refused before the upstream hears of it, a chunked one when it
 	// crosses the bound.
 	MaxBodyBytes int64
+	// Recheck is how often an exchange under way is looked at again: token and
+	// certificate, revocations, time limits. 0 means DefaultRecheck. A revocation
+	// ends a stream at most this long after the verifier has heard of it.
+	Recheck time.Duration
 }
 
 // Proxy is an http.Handler that forwards only what its routes and its verifier
@@ -42,6 +47,9 @@ type Proxy struct {
 	observe  func(*decision.Decision)
 	clock    func() time.Time
 	maxBody  int64
+	recheck  time.Duration
+	draining context.Context // done when the server stops
+	drain    context.CancelFunc
 	handler  http.Handler // serve, with panics answered
 }
 
@@ -58,13 +66,20 @@ func New(c Config) (*Proxy, error) {
 	if c.MaxBodyBytes < 0 {
 		faults = append(faults, errors.New("proxy: the largest body must not be negative"))
 	}
-	table, routeFaults := newTable(c.Routes)
+	if c.Recheck < 0 {
+		faults = append(faults, errors.New("proxy: the time between two looks at a stream must not be negative"))
+	}
+	table, routeFaults := newTable(sockets(c.Routes))
 	if err := errors.Join(append(faults, joinRouteErrors(routeFaults))...); err != nil {
 		return nil, err
 	}
 	p := &Proxy{
 		verifier: c.Verifier, unbound: c.Verifier.InsecureAllowingUnbound(), table: table,
-		logger: c.Logger, clock: c.Clock, observe: c.Observe, maxBody: c.MaxBodyBytes,
+		logger: c.Logger, clock: c.Clock, observe: c.Observe, maxBody: c.MaxBodyBytes, recheck: c.Recheck,
+	}
+	p.draining, p.drain = context.WithCancel(context.Background()) // ended by Drain
+	if p.recheck == 0 {
+		p.recheck = DefaultRecheck
 	}
 	if p.logger == nil {
 		p.logger = slog.Default()
@@ -109,9 +124,15 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, start, decision.MethodNotAllowed, shape.label, "allowed: "+shape.allow)
 		return
 	}
-	if p.maxBody > 0 && r.ContentLength > p.maxBody {
+	if limit := p.bodyLimit(rt); limit > 0 && r.ContentLength > limit {
 		p.refuse(w, r, start, decision.RequestTooLarge, rt.label, "the announced length is over the configured bound")
 		return
+	}
+	if rt.WebSocket && wantsWebSocket(r) {
+		if err := checkHandshake(r); err != nil {
+			p.refuse(w, r, start, decision.RequestMalformed, rt.label, err.Error())
+			return
+		}
 	}
 	// 3. The token is good, bound to this certificate, and holds the scopes.
 	verifier := p.verifier
@@ -129,7 +150,15 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// 5. The upstream gets it with the verified identity.
-	p.forward(w, r, rt, token)
+	p.forward(w, r, rt, verifier, token)
+}
+
+// bodyLimit is the largest body of a route's requests; 0 means no bound.
+func (p *Proxy) bodyLimit(rt *route) int64 {
+	if rt.MaxBodyBytes > 0 {
+		return rt.MaxBodyBytes
+	}
+	return p.maxBody
 }
 
 // refuse answers and logs what the proxy itself decided before any token work.

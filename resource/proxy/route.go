@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/certbound/certbound/resource/accesstoken"
 )
@@ -42,8 +43,27 @@ type Route struct {
 	// nothing. A token that has a cnf claim still needs its certificate.
 	InsecureAllowUnbound bool
 	// Upstream is where the API listens: http or https, host, and a base path that
-	// goes before the request's path.
+	// goes before the request's path; or unix and the absolute path of a socket,
+	// "unix:///run/api.sock", where HTTP is spoken with the host "localhost".
 	Upstream *url.URL
+	// Transport reaches this route's upstream; nil means Config.Transport, and for a
+	// socket one of the route's own. See [TransportConfig].
+	Transport http.RoundTripper
+	// WebSocket lets GET requests that open a WebSocket (RFC 6455) through, over
+	// HTTP/1.1. The tunnel ends with the token and the certificate.
+	WebSocket bool
+	// EndAtExpiry ends any transfer, and not only event streams and WebSockets, when
+	// the token expires that it was asked for with.
+	EndAtExpiry bool
+	// MaxBodyBytes bounds request bodies in place of Config.MaxBodyBytes; 0 means
+	// that one.
+	MaxBodyBytes int64
+	// Timeout bounds an exchange from its admission to the last byte of the answer;
+	// 0 means no bound. It must be 0 where streams are meant to last.
+	Timeout time.Duration
+	// StreamIdle bounds the time in which no byte of request or answer moves; 0
+	// means no bound.
+	StreamIdle time.Duration
 	// ForwardToken lets the Authorization header through, for an API that checks
 	// the token again. It can then spend that token nowhere else: it is bound.
 	ForwardToken bool
@@ -118,6 +138,10 @@ func (rt *Route) check(report func(field string, err error)) {
 	rt.checkScopes(report)
 	checkNames("partners", rt.Partners, report)
 	checkNames("clients", rt.Clients, report)
+	rt.checkLimits(report)
+	if rt.WebSocket && !slices.Contains(rt.Methods, http.MethodGet) {
+		report("websocket", errors.New("a WebSocket is opened by GET, which is not among the methods"))
+	}
 	if err := checkUpstream(rt.Upstream, rt.InsecurePlaintextUpstream); err != nil {
 		report("upstream", err)
 	}
@@ -137,6 +161,15 @@ func (rt *Route) checkScopes(report func(field string, err error)) {
 		} else if slices.Contains(all[:i], scope) {
 			report("scopes", fmt.Errorf("%q is listed twice", scope))
 		}
+	}
+}
+
+func (rt *Route) checkLimits(report func(field string, err error)) {
+	if rt.MaxBodyBytes < 0 {
+		report("max_body_bytes", errors.New("must not be negative"))
+	}
+	if rt.Timeout < 0 || rt.StreamIdle < 0 {
+		report("upstream", errors.New("a time limit must not be negative"))
 	}
 }
 

@@ -56,8 +56,13 @@ func TestRouteFaults(t *testing.T) {
 		{func(r *proxy.Route) { r.Clients = []string{"a", "a"} }, `clients: "a" is listed twice`},
 		{func(r *proxy.Route) { r.Clients = []string{" a"} }, `clients: " a" is not a name`},
 		{func(r *proxy.Route) { r.Upstream = nil }, "upstream: missing"},
-		{func(r *proxy.Route) { r.Upstream = mustURL(t, "127.0.0.1") }, `upstream: "127.0.0.1" does not start with http:// or https://`},
-		{func(r *proxy.Route) { r.Upstream = mustURL(t, "ftp://a") }, `upstream: "ftp://a" does not start with http:// or https://`},
+		{func(r *proxy.Route) { r.Upstream = mustURL(t, "127.0.0.1") }, `upstream: "127.0.0.1" does not start with http://, https:// or unix://`},
+		{func(r *proxy.Route) { r.Upstream = mustURL(t, "ftp://a") }, `upstream: "ftp://a" does not start with http://, https:// or unix://`},
+		{func(r *proxy.Route) { r.Upstream = mustURL(t, "unix://run/api.sock") }, `upstream: "unix://run/api.sock" is not unix:// and the absolute path of a socket`},
+		{func(r *proxy.Route) { r.Upstream = mustURL(t, "unix:///run/api.sock?x") }, `upstream: "unix:///run/api.sock?x" is not unix:// and the absolute path of a socket`},
+		{func(r *proxy.Route) { r.MaxBodyBytes = -1 }, "max_body_bytes: must not be negative"},
+		{func(r *proxy.Route) { r.Timeout = -1 }, "upstream: a time limit must not be negative"},
+		{func(r *proxy.Route) { r.WebSocket, r.Methods = true, []string{"POST"} }, "websocket: a WebSocket is opened by GET, which is not among the methods"},
 		{func(r *proxy.Route) { r.Upstream = mustURL(t, "http:///x") }, `upstream: "http:///x" names no host`},
 		{func(r *proxy.Route) { r.Upstream = mustURL(t, "https://u:p@a") }, "upstream: holds a user or password; credentials do not belong in an address"},
 		{func(r *proxy.Route) { r.Upstream = mustURL(t, "https://a/?q=1") }, `upstream: "https://a/?q=1" has a query or a fragment`},
@@ -182,7 +187,7 @@ func TestParseUpstream(t *testing.T) {
 	for raw, want := range map[string]string{
 		"http://127.0.0.1:9000/base": "", "https://api.internal": "", "localhost": "", // the last is judged with its route
 		"":                               "proxy: missing",
-		"127.0.0.1:9000":                 `proxy: "127.0.0.1:9000" does not start with http:// or https://`,
+		"127.0.0.1:9000":                 `proxy: "127.0.0.1:9000" does not start with http://, https:// or unix://`,
 		"http://user:secret@127.0.0.1:x": `proxy: not a URL: invalid port ":x" after host`,
 		"https://a%zz":                   `proxy: not a URL: invalid URL escape "%zz"`,
 	} {

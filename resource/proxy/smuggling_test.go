@@ -70,18 +70,25 @@ func TestIdentityHeadersCannotBeSmuggled(t *testing.T) {
 }
 
 // TestTrailersCannotSmuggle: fields behind the body would arrive after our own.
+// What may go on has to be announced, and is nobody's identity.
 func TestTrailersCannotSmuggle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, announce := range []string{"Trailer: Client-Cert, X-Certbound-Client, X-Note\n", ""} {
+	for _, announce := range []string{"Trailer: Client-Cert, X-Certbound-Client, X_Certbound_Scope, Authorization, Cookie, Host, X-Note\n", ""} {
 		a := w.send(t, w.acme, "POST /accounts HTTP/1.1\nHost: localhost\nAuthorization: Bearer {token}\n"+announce+
-			"Transfer-Encoding: chunked\n\n2\nhi\n0\nClient-Cert: evil\nX-Certbound-Client: evil\nX-Note: evil\n\n")
+			"Transfer-Encoding: chunked\n\n2\nhi\n0\nClient-Cert: evil\nX-Certbound-Client: evil\nX_Certbound_Scope: evil\nAuthorization: evil\nCookie: evil\nHost: evil\nX-Unannounced: evil\nX-Note: fine\n\n")
 		if a.StatusCode != 200 {
 			t.Fatalf("%d %s", a.StatusCode, a.body)
 		}
 		raw, _ := w.received()
-		if strings.Contains(raw, "evil") || len(w.values("Trailer")) != 0 || len(w.values("X-Certbound-Client")) != 1 {
+		if strings.Contains(raw, "evil") || len(w.values("X-Certbound-Client")) != 1 {
 			t.Errorf("the upstream got %q", raw)
+		}
+		if got, want := strings.Join(w.values("Trailer"), "&"), map[bool]string{true: "X-Note"}[announce != ""]; got != want {
+			t.Errorf("announced %q, want %q", got, want)
+		}
+		if strings.Contains(raw, "\r\nX-Note: fine\r\n\r\n") != (announce != "") {
+			t.Errorf("trailers in %q", raw)
 		}
 	}
 }

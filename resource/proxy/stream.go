@@ -110,6 +110,18 @@ func (p *pace) end(body *pacedBody, answered bool) {
 	}
 }
 
+// abandon gives the rest of the body up, whatever the server's own bounds are: who
+// reads it now, the transport among them, fails at once.
+func (p *pace) abandon(body *pacedBody) {
+	if body.complete() {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true // a read that is under way must not move the deadline
+	_ = p.control.SetReadDeadline(longAgo)
+}
+
 var errBodyTooLarge = errors.New("proxy: the request body is over the configured bound")
 
 // pacedBody is the body of a request on its way to the upstream. It remembers
@@ -117,7 +129,9 @@ var errBodyTooLarge = errors.New("proxy: the request body is over the configured
 type pacedBody struct {
 	body    io.ReadCloser
 	pace    *pace
-	left    int64 // bytes still allowed, when bounded
+	watch   *watch
+	in, out http.Header // trailers: the caller's, and those of them that go on
+	left    int64       // bytes still allowed, when bounded
 	bounded bool
 
 	turn sync.Mutex // held by a read as a whole
@@ -139,7 +153,11 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	b.pace.beginRead()
 	n, err := b.body.Read(p)
 	whole := err == io.EOF //nolint:errorlint // io.Reader returns io.EOF itself
+	b.watch.touch()
 	if whole {
+		for name := range b.out {
+			b.out[name] = b.in[name]
+		}
 		b.note(func() { b.whole = true })
 	}
 	b.pace.endRead()
@@ -204,8 +222,9 @@ func (b *pacedBody) complete() bool {
 // answerWriter is the caller's side of an answer.
 type answerWriter struct {
 	http.ResponseWriter
-	pace *pace
-	body *pacedBody // of the request; nil when it has none
+	pace  *pace
+	body  *pacedBody // of the request; nil when it has none
+	watch *watch
 }
 
 // WriteHeader strips informational answers, which do not pass answered.
@@ -242,18 +261,4 @@ func (w *answerWriter) bound() (lift func()) {
 		w.pace.endRead()
 		w.pace.allowWrite(0)
 	}
-}
-
-// trailingBody strips trailers that arrive behind an answer's body; they are
-// complete once it is closed.
-type trailingBody struct {
-	io.ReadCloser
-	res *http.Response
-}
-
-// Close closes the upstream's body and strips its trailers.
-func (b *trailingBody) Close() error {
-	err := b.ReadCloser.Close()
-	stripAnswer(b.res.Trailer)
-	return err
 }

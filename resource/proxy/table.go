@@ -41,8 +41,8 @@ type route struct {
 	Route
 	index  int
 	label  string // host and template as configured; the name of the route in logs
-	base   string // the upstream's escaped base path, without a final slash
-	needed []string
+	target target
+	needed []string // every scope it names, for the challenge
 }
 
 // draft is a table in the making: shapes by host, then by what they match.
@@ -144,7 +144,7 @@ func (s *shape) finish() {
 	methods := make([]string, 0, len(s.byMethod))
 	for method, rt := range s.byMethod {
 		methods = append(methods, method)
-		rt.base = strings.TrimSuffix(rt.Upstream.EscapedPath(), "/")
+		rt.target = targetOf(rt.Upstream)
 		rt.needed = slices.Concat(rt.Scopes, rt.AnyOfScopes)
 	}
 	slices.Sort(methods)

@@ -1,15 +1,11 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/certbound/certbound/resource/decision"
 )
@@ -25,7 +21,7 @@ func ParseUpstream(raw string) (*url.URL, error) {
 		return u, nil
 	}
 	// "127.0.0.1:9000" is no URL for a reason that helps nobody.
-	if !strings.HasPrefix(raw, "http://") && !strings.HasPrefix(raw, "https://") {
+	if !strings.HasPrefix(raw, "http://") && !strings.HasPrefix(raw, "https://") && !strings.HasPrefix(raw, "unix://") {
 		return nil, noScheme(raw)
 	}
 	// The text is left out: it may hold a password, and cannot be redacted.
@@ -36,15 +32,17 @@ func ParseUpstream(raw string) (*url.URL, error) {
 }
 
 func noScheme(raw string) error {
-	return fmt.Errorf("proxy: %q does not start with http:// or https://", raw)
+	return fmt.Errorf("proxy: %q does not start with http://, https:// or unix://", raw)
 }
 
-// checkUpstream accepts an http or https address with nothing in it that a
+// checkUpstream accepts an http, https or unix address with nothing in it that a
 // request could not keep to.
 func checkUpstream(u *url.URL, insecure bool) error {
 	switch {
 	case u == nil:
 		return errors.New("missing")
+	case u.Scheme == "unix":
+		return checkSocket(u)
 	case u.Scheme != "http" && u.Scheme != "https":
 		return plain(noScheme(u.Redacted()))
 	case u.Hostname() == "" || u.Opaque != "":
@@ -65,6 +63,15 @@ func checkUpstream(u *url.URL, insecure bool) error {
 	return nil
 }
 
+// checkSocket wants the absolute path of a socket and nothing else.
+func checkSocket(u *url.URL) error {
+	plainPath := u.Host == "" && u.User == nil && u.Opaque == "" && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
+	if !plainPath || !strings.HasPrefix(u.Path, "/") || u.Path == "/" {
+		return fmt.Errorf("%q is not unix:// and the absolute path of a socket", u.Redacted())
+	}
+	return nil
+}
+
 func isLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
@@ -73,35 +80,28 @@ func isLoopback(host string) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
-// upstreamURL is the address of a request at its upstream. RawPath is always set,
-// because net/url would otherwise choose an escaping of its own.
-func (rt *route) upstreamURL(in *url.URL) *url.URL {
-	return &url.URL{
-		Scheme: rt.Upstream.Scheme, Host: rt.Upstream.Host,
-		Path:     strings.TrimSuffix(rt.Upstream.Path, "/") + in.Path,
-		RawPath:  rt.base + decision.Path(in),
-		RawQuery: in.RawQuery, ForceQuery: in.ForceQuery,
+// target is where requests of a route go.
+type target struct {
+	scheme, host string
+	path, base   string // the upstream's base path without a final slash, decoded and as written
+}
+
+func targetOf(u *url.URL) target {
+	if u.Scheme == "unix" {
+		return target{scheme: "http", host: "localhost"} // the transport knows the socket
+	}
+	return target{
+		scheme: u.Scheme, host: u.Host,
+		path: strings.TrimSuffix(u.Path, "/"), base: strings.TrimSuffix(u.EscapedPath(), "/"),
 	}
 }
 
-// NewTransport returns the transport a Proxy uses when it is given none. It reads
-// no proxy settings from the environment: whoever sets them would receive every
-// verified identity. It asks for no compression of its own, so that bodies pass
-// as they are.
-func NewTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		Proxy:                  nil,
-		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    5 * time.Second,
-		ResponseHeaderTimeout:  30 * time.Second,
-		ExpectContinueTimeout:  time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true,
-		MaxIdleConns:           512,
-		MaxIdleConnsPerHost:    64,
-		IdleConnTimeout:        90 * time.Second,
+// url is the address of a request at its upstream. RawPath is always set, because
+// net/url would otherwise choose an escaping of its own.
+func (t *target) url(in *url.URL) *url.URL {
+	return &url.URL{
+		Scheme: t.scheme, Host: t.host,
+		Path: t.path + in.Path, RawPath: t.base + decision.Path(in),
+		RawQuery: in.RawQuery, ForceQuery: in.ForceQuery,
 	}
 }

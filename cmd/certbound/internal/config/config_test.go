@@ -169,7 +169,7 @@ func TestProxyProblems(t *testing.T) {
 		{"leeway negative", "audience:", "leeway: -1s\naudience:", `FILE:5:9: leeway: -1s is outside 0s … 30s in whole seconds`},
 		{"no routes", proxyYAML[strings.Index(proxyYAML, "routes:"):], "", `FILE:1:1: routes: required: without a route every request is answered 404`},
 		{"route without a path", "- path: /accounts", "- path: ''", `FILE:7:11: routes[0].path: must start with a slash`},
-		{"upstream", "http://127.0.0.1:9000", "127.0.0.1:9000", `FILE:10:15: routes[0].upstream: "127.0.0.1:9000" does not start with http:// or https://`},
+		{"upstream", "http://127.0.0.1:9000", "127.0.0.1:9000", `FILE:10:15: routes[0].upstream: "127.0.0.1:9000" does not start with http://, https:// or unix://`},
 		{"upstream empty", "http://127.0.0.1:9000", `""`, `FILE:10:15: routes[0].upstream: missing`},
 		{"upstream with a password that cannot be read", "http://127.0.0.1:9000", `"http://u:secret@127.0.0.1:90x"`, `FILE:10:15: routes[0].upstream: not a URL: invalid port ":90x" after host`},
 		{"upstream with a user", "http://127.0.0.1:9000", "http://u@127.0.0.1:9000", `FILE:10:15: routes[0].upstream: holds a user or password; credentials do not belong in an address`},

@@ -1,0 +1,183 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/certbound/certbound/resource"
+	"github.com/certbound/certbound/resource/decision"
+)
+
+// DefaultRecheck is how often an exchange under way is looked at again.
+const DefaultRecheck = time.Second
+
+// watch looks after one exchange from its admission to its end. What let it
+// through is true of a moment; the exchange may take hours. At each tick the
+// verifier is asked again, and the time limits of the route are held.
+type watch struct {
+	verifier *resource.Verifier
+	token    *resource.Token
+	route    *route
+	logger   *slog.Logger
+	interval time.Duration
+	cancel   context.CancelFunc
+	began    time.Time
+
+	progress atomic.Int64 // when bytes last moved, in time after began
+	stream   atomic.Bool  // an event stream or a tunnel: it ends with its token
+
+	mu      sync.Mutex
+	timer   *time.Timer
+	over    bool        // the exchange has ended by itself
+	ending  *ending     // why it was ended
+	tunnel  net.Conn    // the caller's connection, once it carries no HTTP
+	begun   bool        // the answer is on its way
+	giveUp  func()      // the rest of the request's body; nil when it has none
+	undrain func() bool // of an open stream
+}
+
+// ending is why an exchange was ended.
+type ending struct {
+	reason decision.Reason
+	detail string
+}
+
+// watchOver begins to watch; the context it returns ends when the exchange must.
+func (p *Proxy) watchOver(ctx context.Context, rt *route, verifier *resource.Verifier, token *resource.Token) (*watch, context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watch{
+		verifier: verifier, token: token, route: rt, logger: p.logger, interval: p.recheck, cancel: cancel,
+		began: time.Now(), // time limits are in real time, whatever clock decisions are made by
+	}
+	w.stream.Store(rt.EndAtExpiry)
+	w.mu.Lock() // a timer that fires at once must find itself set
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(w.interval, w.tick)
+	return w, ctx
+}
+
+// tick looks once and arms the next one.
+func (w *watch) tick() {
+	if reason, detail := w.judge(); reason != "" {
+		w.end(reason, detail)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.over && w.ending == nil {
+		w.timer.Reset(w.interval)
+	}
+}
+
+// judge says why the exchange must not go on, "" when it may.
+func (w *watch) judge() (decision.Reason, string) {
+	reason, detail := w.verifier.Recheck(w.token)
+	if reason != "" && (reason != decision.TokenExpired || w.stream.Load()) {
+		return reason, detail
+	}
+	age := time.Since(w.began)
+	switch {
+	case w.route.Timeout > 0 && age > w.route.Timeout:
+		return decision.UpstreamTimeout, "the exchange took longer than " + w.route.Timeout.String()
+	case w.route.StreamIdle > 0 && age-time.Duration(w.progress.Load()) > w.route.StreamIdle:
+		return decision.UpstreamTimeout, "nothing moved for " + w.route.StreamIdle.String()
+	}
+	return "", ""
+}
+
+// touch notes that bytes moved.
+func (w *watch) touch() {
+	if w.route.StreamIdle > 0 {
+		w.progress.Store(int64(time.Since(w.began)))
+	}
+}
+
+// end breaks the exchange off. The first reason counts.
+func (w *watch) end(reason decision.Reason, detail string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over || w.ending != nil {
+		return
+	}
+	w.ending = &ending{reason, detail}
+	w.timer.Stop()
+	if w.giveUp != nil {
+		w.giveUp() // before cancel: the transport waits for the body it is sending
+	}
+	w.cancel()
+	if w.tunnel != nil {
+		_ = w.tunnel.Close() // a caller who reads nothing would keep the copying of bytes waiting
+	}
+	if w.begun {
+		w.log()
+	}
+}
+
+// log says what became of a request that has been decided about, and logged,
+// before.
+func (w *watch) log() {
+	e := &w.token.Decision.Evidence
+	w.logger.LogAttrs(context.Background(), slog.LevelWarn, "stream_ended",
+		slog.String("request_id", w.token.Decision.RequestID), slog.String("reason", string(w.ending.reason)),
+		slog.String("detail", w.ending.detail), slog.String("client_id", e.ClientID), slog.String("partner", e.Partner),
+		slog.String("route", w.route.label), slog.Int64("after_ms", time.Since(w.began).Milliseconds()))
+}
+
+// ended is why the exchange was broken off; nil while it was not.
+func (w *watch) ended() *ending {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ending
+}
+
+// begin notes that the answer is on its way, unless it has been decided already
+// that there shall be none.
+func (w *watch) begin() *ending {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begun = w.ending == nil
+	return w.ending
+}
+
+func (w *watch) hasBegun() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.begun
+}
+
+// carry says how to give the body of the request up.
+func (w *watch) carry(giveUp func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.giveUp = giveUp
+	if w.ending != nil {
+		giveUp()
+	}
+}
+
+// tunnelled takes the caller's connection in charge. When the exchange has been
+// ended meanwhile nobody else will close it.
+func (w *watch) tunnelled(conn net.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tunnel = conn
+	if w.ending != nil {
+		_ = conn.Close() // as end does
+	}
+}
+
+// stop ends the watching; the exchange is over.
+func (w *watch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	w.timer.Stop()
+	if w.undrain != nil {
+		w.undrain()
+	}
+	w.cancel()
+}
