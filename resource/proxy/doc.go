@@ -59,7 +59,8 @@
 //
 // Every inbound header that some server takes for an identity or as a reason to
 // reread the request is removed in every spelling (see identity.go); Authorization
-// is removed unless the route says otherwise; request trailers are dropped. Then
+// is removed unless the route says otherwise. Request trailers pass when they were
+// announced and mean nothing before the body. Then
 // X-Certbound-Client, X-Certbound-Partner, X-Certbound-Scope, Client-Cert
 // (RFC 9440), X-Request-Id and X-Forwarded-For, -Host and -Proto are set.
 //
@@ -67,18 +68,32 @@
 // and cache keys of it. It is therefore set only when it is the name of the TLS
 // handshake, for which our certificate answered; its port is the caller's word. A
 // caller who names no server there (one that dials an IP address sends no SNI) or
-// another one is served all the same, because neither routes nor upstreams depend
-// on Host, but the API then gets no X-Forwarded-Host.
+// another one (where no route names hosts) is served all the same, but the API then
+// gets no X-Forwarded-Host.
 //
 // Names that applications use for data of their own pass: X-User-Id and its like,
 // X-Access-Token, X-Tenant-Id. An API behind this proxy must take the caller's
 // identity from X-Certbound-* or Client-Cert, never from one of those.
 //
-// Upgrades (WebSocket, h2c) are not forwarded: such a tunnel would outlive the
-// certificate and the token it was opened with. The request goes on without its
-// Upgrade header, as RFC 9110 §7.8 allows, and a 101 the upstream sends
-// nevertheless is answered 502.
-//
 // Answers pass unchanged and as they come, without Client-Cert (RFC 9440 §2.2),
 // X-Certbound-* and the upstream's own X-Request-Id; ours takes its place.
+//
+// # What lasts
+//
+// What let a request through is true of a moment. As long as it is being served,
+// it is looked at again every Config.Recheck: the certificate's period, the
+// revocations, how old they are, and the token's expiry. A request that has no
+// answer yet is then answered with the reason; an event stream ends as if the
+// upstream had closed it; any other answer is broken off, so that nobody takes the
+// part for the whole; a WebSocket's connection is closed without a close frame,
+// which a client reports as 1006. Each writes one line "stream_ended".
+//
+// The token's expiry alone does not break off a plain transfer, unless the route
+// says EndAtExpiry: a token lives for minutes, a download may take longer.
+//
+// A route may let WebSockets through, opened over HTTP/1.1 (RFC 6455); clients
+// that speak HTTP/2 open a connection of their own for them. Any other Upgrade,
+// h2c included, is left out, as RFC 9110 §7.8 allows, and a 101 nobody asked for
+// is answered 502. Requests that send and receive at once need HTTP/2: net/http's
+// HTTP/1.1 reads the whole request before it answers.
 package proxy

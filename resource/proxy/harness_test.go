@@ -50,7 +50,7 @@ type world struct {
 	acme, mallory keystest.Pair
 	issuerKey     *ecdsa.PrivateKey
 	server        *httptest.Server
-	proxy         *proxy.Proxy
+	drain         context.CancelFunc
 	log           *logBuffer
 	verifier      *resource.Verifier
 	limits        *http.Server   // whose timeouts the proxy is told, in place of the real server's, which has none
@@ -116,9 +116,10 @@ func newWorld(t testing.TB, change ...func(*world, *proxy.Config, *httptest.Serv
 	for _, f := range change {
 		f(w, &c, w.server)
 	}
+	c.Draining, w.drain = context.WithCancel(context.Background())
+	t.Cleanup(w.drain)
 	p, err := proxy.New(c)
 	must(t, err)
-	w.proxy = p
 	w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.running.Add(1)
 		defer w.running.Done()

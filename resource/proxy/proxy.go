@@ -34,6 +34,10 @@ type Config struct {
 	// certificate, revocations, time limits. 0 means DefaultRecheck. A revocation
 	// ends a stream at most this long after the verifier has heard of it.
 	Recheck time.Duration
+	// Draining is done when the server stops. It ends what lasts longer than a server
+	// waits: event streams, and WebSockets, which it does not wait for at all. Their
+	// clients come back, to another instance or with a new token. nil means never.
+	Draining context.Context
 }
 
 // Proxy is an http.Handler that forwards only what its routes and its verifier
@@ -48,8 +52,7 @@ type Proxy struct {
 	clock    func() time.Time
 	maxBody  int64
 	recheck  time.Duration
-	draining context.Context // done when the server stops
-	drain    context.CancelFunc
+	draining context.Context
 	handler  http.Handler // serve, with panics answered
 }
 
@@ -75,9 +78,11 @@ func New(c Config) (*Proxy, error) {
 	}
 	p := &Proxy{
 		verifier: c.Verifier, unbound: c.Verifier.InsecureAllowingUnbound(), table: table,
-		logger: c.Logger, clock: c.Clock, observe: c.Observe, maxBody: c.MaxBodyBytes, recheck: c.Recheck,
+		logger: c.Logger, clock: c.Clock, observe: c.Observe, maxBody: c.MaxBodyBytes, recheck: c.Recheck, draining: c.Draining,
 	}
-	p.draining, p.drain = context.WithCancel(context.Background()) // ended by Drain
+	if p.draining == nil {
+		p.draining = context.Background()
+	}
 	if p.recheck == 0 {
 		p.recheck = DefaultRecheck
 	}

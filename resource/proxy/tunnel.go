@@ -84,12 +84,6 @@ func (t *tunnel) CloseWrite() error {
 	return t.Close()
 }
 
-// Drain ends what would last longer than a server waits when it stops: event
-// streams, and WebSockets, which it does not wait for at all. Their clients come
-// back, to another instance or with a new token. Register it with
-// [http.Server.RegisterOnShutdown]; requests that are not streams are left alone.
-func (p *Proxy) Drain() { p.drain() }
-
 // draining is why a stream ends with its server. It is no reason of a refusal, and
 // stands in lines "stream_ended" only.
 const draining decision.Reason = "draining"

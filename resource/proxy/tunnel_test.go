@@ -108,15 +108,15 @@ func TestWebSocketIsAuthenticated(t *testing.T) {
 func TestWebSocketEnds(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		happen func(*world, *proxy.Proxy)
+		happen func(*world)
 		reason string
 	}{
-		"revoked":             {func(w *world, _ *proxy.Proxy) { w.revoke(decision.TokenRevoked) }, "token_revoked"},
-		"certificate revoked": {func(w *world, _ *proxy.Proxy) { w.revoke(decision.CertificateRevoked) }, "certificate_revoked"},
-		"feed stale":          {func(w *world, _ *proxy.Proxy) { w.revoke(decision.RevocationsStale) }, "revocations_stale"},
-		"token expired":       {func(w *world, _ *proxy.Proxy) { w.skew.Store(int64(10 * time.Minute)) }, "token_expired"},
-		"certificate expired": {func(w *world, _ *proxy.Proxy) { w.skew.Store(int64(20 * 365 * 24 * time.Hour)) }, "certificate_expired"},
-		"server stops":        {func(_ *world, p *proxy.Proxy) { p.Drain() }, "draining"},
+		"revoked":             {func(w *world) { w.revoke(decision.TokenRevoked) }, "token_revoked"},
+		"certificate revoked": {func(w *world) { w.revoke(decision.CertificateRevoked) }, "certificate_revoked"},
+		"feed stale":          {func(w *world) { w.revoke(decision.RevocationsStale) }, "revocations_stale"},
+		"token expired":       {func(w *world) { w.skew.Store(int64(10 * time.Minute)) }, "token_expired"},
+		"certificate expired": {func(w *world) { w.skew.Store(int64(20 * 365 * 24 * time.Hour)) }, "certificate_expired"},
+		"server stops":        {func(w *world) { w.drain() }, "draining"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -124,7 +124,7 @@ func TestWebSocketEnds(t *testing.T) {
 			conn, err := w.dial(t, w.acme)
 			must(t, err)
 			exchangeMessage(t, conn, "hello")
-			tt.happen(w, w.proxy)
+			tt.happen(w)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			if _, _, err := conn.Read(ctx); err == nil || ctx.Err() != nil {

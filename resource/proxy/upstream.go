@@ -31,6 +31,16 @@ func ParseUpstream(raw string) (*url.URL, error) {
 	return nil, fmt.Errorf("proxy: not a URL: %w", err)
 }
 
+// CheckUpstream says what a route would say of an upstream's address; insecure is
+// Route.InsecurePlaintextUpstream.
+func CheckUpstream(raw string, insecure bool) error {
+	u, err := ParseUpstream(raw)
+	if err != nil {
+		return err
+	}
+	return checkUpstream(u, insecure)
+}
+
 func noScheme(raw string) error {
 	return fmt.Errorf("proxy: %q does not start with http://, https:// or unix://", raw)
 }

@@ -49,9 +49,9 @@ func TestStreamsAreWatched(t *testing.T) {
 	}{
 		"events, expired":           {"text/event-stream; charset=utf-8", nil, expire, "token_expired", true},
 		"events, revoked":           {"text/event-stream", nil, revoke, "client_disabled", true},
-		"events, draining":          {"text/event-stream", nil, func(w *world) { w.proxy.Drain() }, "draining", true},
+		"events, draining":          {"text/event-stream", nil, func(w *world) { w.drain() }, "draining", true},
 		"download, expired":         {"application/octet-stream", nil, expire, "", true},
-		"download, draining":        {"application/octet-stream", nil, func(w *world) { w.proxy.Drain() }, "", true},
+		"download, draining":        {"application/octet-stream", nil, func(w *world) { w.drain() }, "", true},
 		"download, revoked":         {"application/octet-stream", nil, revoke, "client_disabled", false},
 		"download, strict, expired": {"application/octet-stream", func(r *proxy.Route) { r.EndAtExpiry = true }, expire, "token_expired", false},
 		"download, time limit":      {"application/octet-stream", func(r *proxy.Route) { r.Timeout = 50 * time.Millisecond }, func(*world) {}, "upstream_timeout", false},

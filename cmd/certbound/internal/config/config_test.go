@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
+	"github.com/certbound/certbound/resource/proxy"
 )
 
 // serveYAML is a configuration with nothing wrong; tests change one thing in it.
@@ -120,6 +121,31 @@ func TestScopes(t *testing.T) {
 	}
 }
 
+// TestNamedUpstream: what is said once of an upstream holds for its routes.
+func TestNamedUpstream(t *testing.T) {
+	text := strings.Replace(proxyYAML, "upstream: http://127.0.0.1:9000", "upstream: accounts", 1) + `upstreams:
+  - name: accounts
+    url: unix:///run/accounts.sock
+    protocol: h2c
+    timeouts: {dial: 1s, tls_handshake: 2s, response_header: 3s, idle_connection: 4s, stream_idle: 5s, request: 6s}
+`
+	c, _, err := config.LoadProxy(write(t, "proxy.yaml", text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	route := c.ProxyRoutes()[0]
+	if route.Upstream.String() != "unix:///run/accounts.sock" || route.StreamIdle != 5*time.Second || route.Timeout != 6*time.Second {
+		t.Errorf("route %+v", route)
+	}
+	want := proxy.TransportConfig{
+		Socket: "/run/accounts.sock", Protocol: proxy.H2C,
+		Dial: time.Second, TLSHandshake: 2 * time.Second, ResponseHeader: 3 * time.Second, IdleConnection: 4 * time.Second,
+	}
+	if diff := cmp.Diff(want, c.Upstreams[0].Transport()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // The tables below give the whole message, with FILE for the file's name.
 func TestServeProblems(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, want string }{
@@ -187,6 +213,18 @@ FILE:8:5: routes[0].methods: "get" is not an upper-case HTTP method`},
 FILE:9:14: unknown setting "one_of" in routes[0].scopes; known here: all_of, any_of`},
 		{"a scope twice", `["accounts:read"]`, `{all_of: [a], any_of: [b, a]}`, `FILE:9:5: routes[0].scopes: "a" is listed twice`},
 		{"a partner without a name", "    methods: [GET]", "    partners: ['']\n    methods: [GET]", `FILE:8:5: routes[0].partners: "" is not a name`},
+		{"upstream of no name", "http://127.0.0.1:9000", "accounts", `FILE:10:15: routes[0].upstream: "accounts" does not start with http://, https:// or unix://`},
+		{"upstreams", "routes:", "upstreams:\n  - {name: 'a b', url: 'http://10.0.0.1'}\n  - {name: b, url: 'https://b', protocol: h2c}\n  - {name: b, url: 'unix:///s', tls: {server_name: x}, timeouts: {dial: 10ms}}\n  - {url: 'https://c', protocol: spdy, tls: {ca: c, key: k}}\nroutes:", `FILE:7:12: upstreams[0].name: "a b" is not a name: letters, digits, '-', '_' and '.'
+FILE:7:24: upstreams[0].url: "http://10.0.0.1" is plaintext to another machine: use https, or allow it explicitly (insecure_plaintext_upstream)
+FILE:8:6: upstreams[1].tls.ca: an https upstream needs it, or upstream_ca: the system's roots are not used
+FILE:9:12: upstreams[2].name: "b" is the name of an earlier upstream
+FILE:9:33: upstreams[2].tls: there is no TLS to an upstream that is not https
+FILE:9:73: upstreams[2].timeouts.dial: 10ms is outside 1s … 24h in whole seconds
+FILE:10:6: upstreams[3].name: required
+FILE:10:34: upstreams[3].protocol: "spdy" is not one of auto, http1, h2c
+FILE:10:40: upstreams[3].tls.certificate: required`},
+		{"recheck too rare", "audience:", "stream_recheck: 2m\naudience:", `FILE:5:17: stream_recheck: 2m is outside 1s … 1m in whole seconds`},
+		{"websocket by POST", "    methods: [GET]", "    methods: [POST]\n    websocket: true", `FILE:9:16: routes[0].websocket: a WebSocket is opened by GET, which is not among the methods`},
 		{"https upstream without roots", "http://127.0.0.1:9000", "https://127.0.0.1:9000", `FILE:10:15: routes[0].upstream: an https upstream needs upstream_ca: the system's roots are not used`},
 		{"forward_token as text", "    upstream:", "    forward_token: \"yes\"\n    upstream:", `FILE:10:20: routes[0].forward_token: want true or false, got a string`},
 		{"ops", "audience:", "ops: {listen: here}\naudience:", `FILE:5:15: ops.listen: "here" is not host:port`},

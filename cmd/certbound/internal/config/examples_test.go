@@ -25,7 +25,7 @@ func TestExamplesLoad(t *testing.T) {
 	for setting, source := range map[string]*config.Source{
 		"keys.rotate_every": serve.Source, "keys.algorithm": serve.Source, "keys.jwks_max_age": serve.Source, "tls.min_version": serve.Source, "keys.keks[0].file": serve.Source,
 		"ops.listen": proxy.Source, "upstream_ca": proxy.Source, "realm": proxy.Source, "max_body_bytes": proxy.Source,
-		"routes[4].insecure_plaintext_upstream": proxy.Source, "routes[2].scopes.any_of": proxy.Source, "routes[3].unbound": proxy.Source,
+		"routes[5].insecure_plaintext_upstream": proxy.Source, "routes[2].scopes.any_of": proxy.Source, "routes[4].unbound": proxy.Source,
 		"routes[2].hosts": proxy.Source, "routes[2].partners": proxy.Source, "routes[2].clients": proxy.Source, "routes[1].forward_token": proxy.Source,
 	} {
 		at := source.Locate(setting)

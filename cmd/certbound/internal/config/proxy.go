@@ -34,6 +34,13 @@ type Proxy struct {
 	// UpstreamCA is a PEM file with the roots that sign the certificates of https
 	// upstreams. Required when a route has an https upstream.
 	UpstreamCA Path `yaml:"upstream_ca" env:"UPSTREAM_CA_FILE"`
+	// StreamRecheck is how often a request that is still being served is looked at
+	// again: a revocation ends it at most this long after the proxy has heard of it.
+	// Default 1s, at most 1m.
+	StreamRecheck Duration `yaml:"stream_recheck" env:"STREAM_RECHECK"`
+	// Upstreams are the APIs behind the proxy that need more said of them than a URL.
+	// Default: none.
+	Upstreams []Upstream `yaml:"upstreams" env:"-"`
 	// Revocations follows the authorization server's revocation feed. Without it a
 	// revoked token is accepted until it expires.
 	Revocations Revocations `yaml:"revocations" envPrefix:"REVOCATIONS_"`
@@ -65,11 +72,12 @@ func (r *Revocations) Followed() bool { return r.ClientID != "" || r.Certificate
 
 func defaultProxy() *Proxy {
 	return &Proxy{
-		Listen:       "127.0.0.1:8444",
-		Leeway:       Duration(DefaultLeeway),
-		MaxBodyBytes: DefaultMaxBodyBytes,
-		TLS:          TLS{MinVersion: "1.3"},
-		Revocations:  Revocations{MaxStaleness: Duration(revokefeed.DefaultMaxStaleness)},
+		Listen:        "127.0.0.1:8444",
+		Leeway:        Duration(DefaultLeeway),
+		StreamRecheck: DefaultStreamRecheck,
+		MaxBodyBytes:  DefaultMaxBodyBytes,
+		TLS:           TLS{MinVersion: "1.3"},
+		Revocations:   Revocations{MaxStaleness: Duration(revokefeed.DefaultMaxStaleness)},
 	}
 }
 
@@ -84,6 +92,8 @@ func (p *Proxy) validate(c *checker) {
 	if p.MaxBodyBytes < 1 {
 		c.problem("max_body_bytes", "%d is not a size: write a number of bytes, 1 or more", p.MaxBodyBytes)
 	}
+	c.within("stream_recheck", p.StreamRecheck, time.Second, time.Minute)
+	p.validateUpstreams(c)
 	if p.Revocations.Followed() {
 		c.required("revocations.client_id", p.Revocations.ClientID)
 		c.required("revocations.certificate", string(p.Revocations.Certificate))

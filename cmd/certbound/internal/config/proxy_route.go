@@ -2,6 +2,7 @@ package config
 
 import (
 	"strings"
+	"time"
 
 	"github.com/certbound/certbound/resource/proxy"
 )
@@ -29,8 +30,18 @@ type Route struct {
 	// Unbound also lets tokens through that are bound to no certificate: whoever
 	// holds one can use it. A bound token still needs its certificate. Default false.
 	Unbound bool `yaml:"unbound"`
-	// Upstream is the http or https URL of the API behind. Required.
+	// Upstream is the API behind: the name of one of upstreams, an http or https
+	// URL, or unix:// and the path of a socket. Required.
 	Upstream string `yaml:"upstream"`
+	// WebSocket lets WebSockets through, opened by GET over HTTP/1.1. They end with
+	// their token. Default false.
+	WebSocket bool `yaml:"websocket"`
+	// EndAtExpiry breaks off every transfer, and not only event streams and
+	// WebSockets, when the token expires that it was asked for with. Default false.
+	EndAtExpiry bool `yaml:"end_at_expiry"`
+	// MaxBodyBytes is the largest request body on this route, in bytes. Default: that
+	// of the whole proxy.
+	MaxBodyBytes int `yaml:"max_body_bytes"`
 	// ForwardToken passes the Authorization header on. Default false.
 	ForwardToken bool `yaml:"forward_token"`
 	// InsecurePlaintextUpstream allows an http upstream that is not on loopback.
@@ -59,14 +70,15 @@ func (p *Proxy) validateRoutes(c *checker) {
 		}
 	}
 	for i, route := range routes {
-		if route.Upstream != nil && route.Upstream.Scheme == "https" && p.UpstreamCA == "" {
+		named := p.upstream(p.Routes[i].Upstream) != nil
+		if !named && route.Upstream != nil && route.Upstream.Scheme == "https" && p.UpstreamCA == "" {
 			c.problem(index("routes", i)+".upstream", "an https upstream needs upstream_ca: the system's roots are not used")
 		}
 	}
 }
 
 // ProxyRoutes returns the routes of a valid configuration as package proxy takes
-// them.
+// them, without transports.
 func (p *Proxy) ProxyRoutes() []proxy.Route {
 	routes, _ := p.proxyRoutes()
 	return routes
@@ -77,15 +89,22 @@ func (p *Proxy) ProxyRoutes() []proxy.Route {
 func (p *Proxy) proxyRoutes() (routes []proxy.Route, unread map[int]error) {
 	routes, unread = make([]proxy.Route, len(p.Routes)), map[int]error{}
 	for i, r := range p.Routes {
-		upstream, err := proxy.ParseUpstream(r.Upstream)
-		if err != nil {
-			unread[i] = err
-		}
 		routes[i] = proxy.Route{
-			Path: r.Path, Methods: r.Methods, Hosts: r.Hosts, Upstream: upstream,
+			Path: r.Path, Methods: r.Methods, Hosts: r.Hosts,
 			Scopes: r.Scopes.AllOf, AnyOfScopes: r.Scopes.AnyOf, AnyScope: r.AnyScope,
 			Partners: r.Partners, Clients: r.Clients, InsecureAllowUnbound: r.Unbound,
 			ForwardToken: r.ForwardToken, InsecurePlaintextUpstream: r.InsecurePlaintextUpstream,
+			WebSocket: r.WebSocket, EndAtExpiry: r.EndAtExpiry, MaxBodyBytes: int64(r.MaxBodyBytes),
+		}
+		address := r.Upstream
+		if named := p.upstream(address); named != nil {
+			address = named.URL
+			routes[i].Timeout, routes[i].StreamIdle = time.Duration(named.Timeouts.Request), time.Duration(named.Timeouts.StreamIdle)
+			routes[i].InsecurePlaintextUpstream = r.InsecurePlaintextUpstream || named.InsecurePlaintext
+		}
+		var err error
+		if routes[i].Upstream, err = proxy.ParseUpstream(address); err != nil {
+			unread[i] = err
 		}
 	}
 	return routes, unread

@@ -7,6 +7,7 @@ import (
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/resource"
+	"github.com/certbound/certbound/resource/proxy"
 )
 
 // Serve is the configuration of `certbound serve`, the authorization server.
@@ -121,6 +122,7 @@ const (
 	DefaultTokenLifetime = oauth.DefaultTokenLifetime
 	DefaultLeeway        = resource.DefaultLeeway
 	DefaultMaxBodyBytes  = 10 << 20
+	DefaultStreamRecheck = Duration(proxy.DefaultRecheck)
 )
 
 func defaultServe() *Serve {

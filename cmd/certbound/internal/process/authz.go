@@ -39,6 +39,8 @@ type Options struct {
 	Administrator *Administrator
 	// Registration, when set, is applied to the store before the seed file.
 	Registration *admin.Registration
+
+	draining context.Context // done when a proxy stops; nil means never
 }
 
 func (o *Options) clock() func() time.Time {

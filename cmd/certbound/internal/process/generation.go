@@ -24,6 +24,7 @@ type generation struct {
 	keys     *jwks.Remote
 	feed     *following // nil: the feed is not followed
 	upstream *http.Transport
+	named    namedUpstreams
 	handler  http.Handler
 }
 
@@ -33,6 +34,7 @@ type proxyInputs struct {
 	issuerRoots   *x509.CertPool
 	upstreamRoots *x509.CertPool
 	certificate   *tls.Certificate // of the feed's client; nil when it is not followed
+	upstreams     namedUpstreams
 }
 
 // openProxy opens what it can and reports all that is wrong.
@@ -50,7 +52,9 @@ func openProxy(c *config.Proxy, o Options) (*proxyInputs, error) {
 		pair, feedErr = tls.LoadX509KeyPair(string(c.Revocations.Certificate), string(c.Revocations.Key))
 		in.certificate = &pair
 	}
-	return &in, errors.Join(tlsErr, c.Source.Problem("issuer_ca", issuerErr),
+	var namedErr error
+	in.upstreams, namedErr = openUpstreams(c, in.upstreamRoots)
+	return &in, errors.Join(tlsErr, namedErr, c.Source.Problem("issuer_ca", issuerErr),
 		c.Source.Problem("upstream_ca", upstreamErr), c.Source.Problem("revocations.certificate", feedErr))
 }
 
@@ -68,6 +72,7 @@ func assembleProxy(c *config.Proxy, o Options, in *proxyInputs, earlier *generat
 	if earlier != nil && earlier.in.upstreamRoots.Equal(in.upstreamRoots) {
 		g.upstream = earlier.upstream // with its open connections
 	}
+	g.named = in.upstreams.connect(earlier)
 	g.handler, err = g.proxy(o)
 	return g, err
 }
@@ -87,7 +92,7 @@ func (g *generation) proxy(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	return proxy.New(proxy.Config{
-		Verifier: verifier, Routes: c.ProxyRoutes(), Transport: g.upstream,
+		Verifier: verifier, Routes: g.routes(), Transport: g.upstream, Recheck: time.Duration(c.StreamRecheck), Draining: o.draining,
 		MaxBodyBytes: int64(c.MaxBodyBytes), Logger: o.Logger, Clock: o.clock(), Observe: o.Metrics.Observe,
 	})
 }

@@ -31,12 +31,16 @@ type Proxy struct {
 // files that a valid configuration names. It waits for nobody: the issuer may
 // start later than the proxy.
 func NewProxy(c *config.Proxy, o Options) (*Proxy, error) {
+	var drain context.CancelFunc
+	o.draining, drain = context.WithCancel(context.Background()) // ended by the server's stopping
 	in, err := openProxy(c, o)
 	if err != nil {
+		drain()
 		return nil, err
 	}
 	g, err := assembleProxy(c, o, in, nil)
 	if err != nil {
+		drain()
 		return nil, fmt.Errorf("starting the proxy: %w", err)
 	}
 	warnUnfollowed(c, o.Logger)
@@ -45,6 +49,7 @@ func NewProxy(c *config.Proxy, o Options) (*Proxy, error) {
 	p.current.Store(g)
 	o.Metrics.ShowProxy(func() ops.Proxy { return p.current.Load().measured(o.clock()) })
 	p.Server = servertls.HTTPServer(p, in.listener.TLSConfig(), o.Logger)
+	p.Server.RegisterOnShutdown(drain)   // streams would not end by themselves
 	p.Server.RegisterOnShutdown(p.Close) // requests under way are served by what is known
 	return p, nil
 }

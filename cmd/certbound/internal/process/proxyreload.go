@@ -105,6 +105,7 @@ func (f *following) caughtUp(ctx context.Context, least int64) error {
 
 // retire lets go of what g did not take over.
 func (p *Proxy) retire(earlier, g *generation) {
+	earlier.named.release(g.named)
 	if earlier.upstream != g.upstream {
 		earlier.upstream.CloseIdleConnections()
 	}
