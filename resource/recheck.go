@@ -21,12 +21,16 @@ func (v *Verifier) Recheck(t *Token) (reason decision.Reason, detail string) {
 			return p.reason, p.detail
 		}
 	}
+	issuer := v.trusts.byIssuer[t.Issuer]
+	if issuer == nil {
+		return decision.IssuerMismatch, "the token is of an issuer that this verifier does not know"
+	}
 	claims := &accesstoken.Claims{
 		Issuer: t.Issuer, Subject: t.Subject, ClientID: t.ClientID, Partner: t.Partner, ID: t.ID,
 		Generation: t.Generation, Thumbprint: t.Thumbprint, IssuedAt: t.IssuedAt, Expiry: t.Expiry,
 	}
 	var unused decision.Evidence
-	if p := v.checkRevocation(claims, t.Decision.Evidence.KeyID, &unused); p != nil {
+	if p := issuer.checkRevocation(claims, t.Decision.Evidence.KeyID, &unused); p != nil {
 		return p.reason, p.detail
 	}
 	if !now.Before(t.Expiry) {

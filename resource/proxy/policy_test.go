@@ -40,7 +40,7 @@ func TestAdmission(t *testing.T) {
 		{"/any", "a c", "acme", "x", 200, "", ""},
 		{"/any", "a", "acme", "x", 403, "scope_insufficient", "b c"},
 		{"/both", "a b", "acme", "x", 200, "", ""},
-		{"/both", "b", "acme", "x", 403, "scope_insufficient", "a"},
+		{"/both", "b", "acme", "x", 403, "scope_insufficient", "a b c"},
 		{"/both", "a", "acme", "x", 403, "scope_insufficient", "a b c"},
 		{"/partner", "a", "acme", "x", 200, "", ""},
 		{"/partner", "a", "Acme", "x", 403, "client_not_allowed", ""},

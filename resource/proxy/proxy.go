@@ -73,6 +73,9 @@ func New(c Config) (*Proxy, error) {
 		faults = append(faults, errors.New("proxy: the time between two looks at a stream must not be negative"))
 	}
 	table, routeFaults := newTable(sockets(c.Routes))
+	if c.Verifier != nil {
+		routeFaults = append(routeFaults, checkPolicies(c.Verifier, c.Routes)...)
+	}
 	if err := errors.Join(append(faults, joinRouteErrors(routeFaults))...); err != nil {
 		return nil, err
 	}
@@ -144,7 +147,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	if rt.InsecureAllowUnbound {
 		verifier = p.unbound
 	}
-	token, err := verifier.VerifyRequest(r, rt.Scopes...)
+	token, err := verifier.VerifyPolicy(r, rt.policy())
 	if err != nil {
 		p.refuseToken(w, r, start, rt, err)
 		return

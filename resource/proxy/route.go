@@ -32,6 +32,9 @@ type Route struct {
 	// AnyScope lets every client with a valid, bound token through, whatever its
 	// scopes. It is a field of its own so that forgetting Scopes opens nothing.
 	AnyScope bool
+	// Introspect asks the token's issuer (RFC 7662) on each request, so that the route
+	// knows what the issuer knows at that moment. The verifier must be able to.
+	Introspect bool
 	// Partners, when not empty, are the only partners whose clients may call, by the
 	// partner claim of the verified token.
 	Partners []string

@@ -42,7 +42,6 @@ type route struct {
 	index  int
 	label  string // host and template as configured; the name of the route in logs
 	target target
-	needed []string // every scope it names, for the challenge
 }
 
 // draft is a table in the making: shapes by host, then by what they match.
@@ -145,7 +144,6 @@ func (s *shape) finish() {
 	for method, rt := range s.byMethod {
 		methods = append(methods, method)
 		rt.target = targetOf(rt.Upstream)
-		rt.needed = slices.Concat(rt.Scopes, rt.AnyOfScopes)
 	}
 	slices.Sort(methods)
 	s.allow = strings.Join(methods, ", ")
