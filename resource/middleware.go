@@ -27,7 +27,7 @@ func (v *Verifier) Enforce(p Policy) func(http.Handler) http.Handler {
 			}
 			v.sink.Put(r.Context(), &token.Decision)
 			w.Header().Set(decision.RequestIDHeader, token.Decision.RequestID)
-			next.ServeHTTP(w, r.WithContext(newContext(r.Context(), token)))
+			next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), token)))
 		})
 	}
 }

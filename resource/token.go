@@ -48,13 +48,16 @@ func (t *Token) HasScope(scope string) bool { return slices.Contains(t.Scopes, s
 type contextKey struct{}
 
 // FromContext returns the verified token of a request that came through
-// [Verifier.Require] or [Verifier.Middleware].
+// [Verifier.Require], [Verifier.Enforce] or [Verifier.Middleware], or through
+// whatever else has put it there with [NewContext].
 func FromContext(ctx context.Context) (*Token, bool) {
 	t, ok := ctx.Value(contextKey{}).(*Token)
 	return t, ok
 }
 
-func newContext(ctx context.Context, t *Token) context.Context {
+// NewContext returns a context in which [FromContext] finds the token: for those
+// who call VerifyRequest themselves.
+func NewContext(ctx context.Context, t *Token) context.Context {
 	return context.WithValue(ctx, contextKey{}, t)
 }
 
