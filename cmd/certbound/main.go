@@ -68,7 +68,7 @@ reached, 3 a check failed.`,
 	root.AddCommand(
 		m.devCommand(), m.demoCommand(), m.serveCommand(), m.proxyCommand(),
 		m.tokenCommand(), m.configCommand(), m.versionCommand(),
-		m.clientCommand(), m.certCommand(), m.keyCommand(), m.adminCommand(), audit, m.explainCommand(),
+		m.clientCommand(), m.certCommand(), m.keyCommand(), m.adminCommand(), audit, m.explainCommand(), m.selftestCommand(),
 	)
 	return root
 }
