@@ -266,6 +266,10 @@ func (s *Server) Public() http.Handler { return s.public }
 // answers.
 func (s *Server) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
 
+// KeysReady reports whether the signing keys are known well enough to sign with,
+// and to be published.
+func (s *Server) KeysReady(ctx context.Context) error { return s.keeper.Ready(ctx) }
+
 // replaceTrust is ReloadTrust, for one caller at a time.
 func (s *Server) replaceTrust(ctx context.Context) error {
 	records, err := s.store.TrustBundles(ctx)

@@ -19,6 +19,9 @@ type Change struct {
 // ErrUnknown: there is no such key, or none of such a kind.
 var ErrUnknown = errors.New("keys: no such key")
 
+// ErrNoSpare: a change needs a new key, and was given none.
+var ErrNoSpare = errors.New("keys: a new key is needed")
+
 // book is what a transaction does to the keys of one purpose: it decides on
 // records in memory and writes them in one go.
 type book struct {
@@ -125,7 +128,9 @@ func (b *book) rotate(algorithm string) error {
 	case next == nil && active == nil:
 		return fmt.Errorf("%w for %s", ErrUnknown, algorithm)
 	case next == nil:
-		b.add(algorithm, StatusNext, b.now.Add(b.policy.Lead()))
+		if !b.add(algorithm, StatusNext, b.now.Add(b.policy.Lead())) {
+			return ErrNoSpare
+		}
 	case b.now.Before(b.policy.ready(next)):
 		if next.DueAt.IsZero() {
 			next.DueAt = b.policy.ready(next)
@@ -167,7 +172,7 @@ func (b *book) revoke(kid string) error {
 	case was == StatusRetired:
 	case was == StatusActive && next == nil:
 		if !b.add(algorithm, StatusActive, time.Time{}) {
-			return errors.New("keys: there is no key to replace the revoked one")
+			return ErrNoSpare
 		}
 	case was == StatusActive:
 		b.activate(next)

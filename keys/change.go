@@ -83,18 +83,21 @@ func (r *Ring) within(ctx context.Context, tx Tx, spares Spares, fn func(*book) 
 }
 
 // RotateIn makes the next key of an algorithm active, the active one retired and
-// a spare the next one, in a transaction of the caller's. A next key that is not
-// known everywhere yet becomes active when it is: the change says when. No key
-// for the algorithm is [ErrUnknown]. Call Refresh when the transaction has ended.
+// a spare the next one, in a transaction of the caller's. Without a spare TendIn
+// makes the next one later. A next key that is not known everywhere yet becomes
+// active when it is: the change says when. No key for the algorithm is
+// [ErrUnknown]; where there is no next, a spare has to be given: [ErrNoSpare]. Call
+// Refresh when the transaction has ended.
 func (r *Ring) RotateIn(ctx context.Context, tx Tx, algorithm string, spares Spares) ([]Change, error) {
 	return r.within(ctx, tx, spares, func(b *book) error { return b.rotate(algorithm) })
 }
 
 // RevokeIn ends a key at once, in a transaction of the caller's, and erases its
 // private half. When it was the active one the next signs from now on, whoever
-// knows it, or a spare where there is no next. A key that was revoked before is
-// no change; one that is not there is [ErrUnknown]. Who published it tells
-// resource servers, in the same transaction. Call Refresh when it has ended.
+// knows it, or a spare where there is no next ([ErrNoSpare] without one). A key
+// that was revoked before is no change; one that is not there is [ErrUnknown]. Who
+// published it tells resource servers, in the same transaction. Call Refresh when
+// it has ended.
 func (r *Ring) RevokeIn(ctx context.Context, tx Tx, kid string, spares Spares) ([]Change, error) {
 	return r.within(ctx, tx, spares, func(b *book) error { return b.revoke(kid) })
 }

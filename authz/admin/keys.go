@@ -87,7 +87,7 @@ func (h *Handler) listKeys(c *call) (*answer, *refusal) {
 }
 
 // KeyRotation is the answer to a rotation: which key signs now, and which is
-// going to.
+// going to. After a rotation the next one is made within seconds.
 type KeyRotation struct {
 	Rotated bool     `json:"rotated"` // false: Next signs from its due_at on
 	Active  *KeyView `json:"active,omitempty"`
@@ -118,7 +118,7 @@ func (h *Handler) rotateKey(c *call) (*answer, *refusal) {
 	}
 	a := &answer{}
 	err := h.Keys.Rotate(c.Context(), purpose, algorithm, func(ctx context.Context, tx storage.Tx, changes []keys.Change) error {
-		if err := h.recordKeys(c, tx, changes, asked["reason"], a); err != nil {
+		if err := h.recordKeys(ctx, c, tx, changes, asked["reason"], a); err != nil {
 			return err
 		}
 		rotation := &KeyRotation{Rotated: became(changes, keys.StatusActive) != ""}
@@ -159,7 +159,7 @@ func (h *Handler) revokeKey(c *call) (*answer, *refusal) {
 	}
 	a := &answer{}
 	err := h.Keys.Revoke(c.Context(), kid, func(ctx context.Context, tx storage.Tx, changes []keys.Change) error {
-		if err := h.recordKeys(c, tx, changes, reason, a); err != nil {
+		if err := h.recordKeys(ctx, c, tx, changes, reason, a); err != nil {
 			return err
 		}
 		revocation := &KeyRevocation{ReplacedBy: became(changes, keys.StatusActive)}
@@ -182,9 +182,9 @@ func (h *Handler) revokeKey(c *call) (*answer, *refusal) {
 
 // recordKeys is what a change of keys has in common with any other: the caller is
 // still one who may, and the audit trail tells.
-func (h *Handler) recordKeys(c *call, tx storage.Tx, changes []keys.Change, reason string, a *answer) error {
+func (h *Handler) recordKeys(ctx context.Context, c *call, tx storage.Tx, changes []keys.Change, reason string, a *answer) error {
 	a.change = len(changes) > 0 // it may run again
-	if f := stillCaller(c.Context(), tx, c.caller); f != nil {
+	if f := stillCaller(ctx, tx, c.caller); f != nil {
 		return f
 	}
 	events := h.Keys.Events(changes)
@@ -195,7 +195,7 @@ func (h *Handler) recordKeys(c *call, tx storage.Tx, changes []keys.Change, reas
 		}
 		events[i] = c.event(e.Kind, storage.Client{}, detail)
 	}
-	return h.Audit.Append(c.Context(), tx, events...)
+	return h.Audit.Append(ctx, tx, events...)
 }
 
 // became returns the kid of the key that changed to a status.

@@ -85,7 +85,7 @@ func TestRotateKey(t *testing.T) {
 	root = w.as("root")
 	a = root.post("/admin/v1/keys/rotate", `{"purpose":"revocation_feed","alg":"ES256","reason":"yearly"}`)
 	now := decode[admin.KeyRotation](t, a)
-	if a.Status != 200 || !now.Rotated || now.Active.KID != w.FeedRing.KeyID() || now.Next == nil {
+	if a.Status != 200 || !now.Rotated || now.Active.KID != w.FeedRing.KeyID() || now.Next != nil {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
 	rotated := w.Events(audit.KeyRotated)

@@ -24,11 +24,7 @@ func (k *Keeper) Rotate(ctx context.Context, purpose, algorithm string, within W
 	if err := keys.CheckAlgorithm(algorithm); err != nil {
 		return fmt.Errorf("%w: %w", keys.ErrUnknown, err)
 	}
-	spares, err := ring.Spare(algorithm)
-	if err != nil {
-		return err
-	}
-	return k.change(ctx, ring, func(tx storage.Tx) error {
+	return k.change(ctx, ring, algorithm, func(ctx context.Context, tx storage.Tx, spares keys.Spares) error {
 		changes, err := ring.RotateIn(ctx, Tx{tx}, algorithm, spares)
 		if err != nil {
 			return err
@@ -54,11 +50,7 @@ func (k *Keeper) Revoke(ctx context.Context, kid string, within Within) error {
 	if ring == nil {
 		return fmt.Errorf("signing: no ring for the purpose %q", all[i].Purpose)
 	}
-	spares, err := ring.Spare(all[i].Algorithm)
-	if err != nil {
-		return err
-	}
-	return k.change(ctx, ring, func(tx storage.Tx) error {
+	return k.change(ctx, ring, all[i].Algorithm, func(ctx context.Context, tx storage.Tx, spares keys.Spares) error {
 		changes, err := ring.RevokeIn(ctx, Tx{tx}, kid, spares)
 		if err != nil {
 			return err
@@ -90,9 +82,14 @@ func (k *Keeper) deny(ctx context.Context, tx storage.Tx, changes []keys.Change)
 }
 
 // change runs one transaction, and lets the ring know what came of it. When that
-// fails, the change holds all the same: the ring reads again before it signs.
-func (k *Keeper) change(ctx context.Context, ring *keys.Ring, fn func(storage.Tx) error) error {
-	err := k.Store.Update(ctx, fn)
+// fails, the change holds all the same: the ring reads again before it signs. A
+// spare is made only when the change cannot do without: nobody is to wait seconds
+// for an RSA key on the day another one was stolen.
+func (k *Keeper) change(ctx context.Context, ring *keys.Ring, algorithm string, fn func(context.Context, storage.Tx, keys.Spares) error) error {
+	err := k.Store.Update(ctx, func(tx storage.Tx) error { return fn(ctx, tx, nil) })
+	if errors.Is(err, keys.ErrNoSpare) {
+		err = k.withSpare(ctx, ring, algorithm, fn)
+	}
 	if refresh := ring.Refresh(ctx); refresh != nil && err == nil {
 		k.report(ctx, refresh)
 	}
@@ -100,4 +97,16 @@ func (k *Keeper) change(ctx context.Context, ring *keys.Ring, fn func(storage.Tx
 		err = fmt.Errorf("signing: the keys were changed meanwhile: %w", err)
 	}
 	return err
+}
+
+// withSpare gives the transaction its time anew: making the key may have used up
+// the caller's.
+func (k *Keeper) withSpare(ctx context.Context, ring *keys.Ring, algorithm string, fn func(context.Context, storage.Tx, keys.Spares) error) error {
+	spares, err := ring.Spare(algorithm)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	return k.Store.Update(ctx, func(tx storage.Tx) error { return fn(ctx, tx, spares) })
 }

@@ -94,6 +94,15 @@ func (k *Keeper) Refresh(ctx context.Context) {
 	}
 }
 
+// Ready is an error while the keys cannot be read, so that nothing is signed.
+func (k *Keeper) Ready(ctx context.Context) error {
+	errs := make([]error, len(k.Rings))
+	for i, ring := range k.Rings {
+		_, errs[i] = ring.Signer(ctx, "")
+	}
+	return errors.Join(errs...)
+}
+
 // Tend reads the keys of every ring and does once what time has made necessary.
 func (k *Keeper) Tend(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, changeTimeout)

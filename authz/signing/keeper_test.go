@@ -137,6 +137,38 @@ func TestUndone(t *testing.T) {
 	}
 }
 
+// TestRevokeWithoutNext: a key is made when there is none to go on with.
+func TestRevokeWithoutNext(t *testing.T) {
+	w := authztest.New(t)
+	in := newInstance(t, w, keys.Policy{})
+	kid := in.tokens.KeyID()
+	if err := in.Revoke(t.Context(), kid, nothing); err != nil {
+		t.Fatal(err)
+	}
+	if in.tokens.KeyID() == kid {
+		t.Error("the revoked key signs")
+	}
+	if err := in.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := in.Rotate(t.Context(), keys.AccessTokens, keys.ES256, nothing); err != nil {
+		t.Errorf("a rotation without a next key: %v", err)
+	}
+}
+
+// TestReady: a server that cannot read its keys says so.
+func TestReady(t *testing.T) {
+	w := authztest.New(t)
+	in := newInstance(t, w, keys.Policy{})
+	if err := w.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.Advance(time.Minute)
+	if err := in.Ready(t.Context()); !errors.Is(err, keys.ErrStale) {
+		t.Errorf("got error %v, want ErrStale", err)
+	}
+}
+
 // TestRevokeElsewhere: the other instance stops signing with a revoked key when it
 // hears of it.
 func TestRevokeElsewhere(t *testing.T) {

@@ -156,7 +156,7 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 		return fmt.Errorf("starting the authorization server: %w", err)
 	}
 	o.Metrics.ShowAuthz(server)
-	a.Checks = []ops.Check{{Name: "database", Probe: server.Ready}, {Name: "trust", Probe: server.TrustCurrent, Advisory: true}}
+	a.Checks = []ops.Check{{Name: "database", Probe: server.Ready}, {Name: "keys", Probe: server.KeysReady}, {Name: "trust", Probe: server.TrustCurrent, Advisory: true}}
 	return nil
 }
 
