@@ -48,6 +48,8 @@ var importRules = []importRule{
 		"keys declare the small store they need; the adapter lives in authz"},
 	{[]string{"keys/..."}, []string{"keys/..."}, nil,
 		"keys/* return typed errors, which authz and resource turn into reasons; they know neither protocol nor database"},
+	{[]string{"resource/proxy/ratelimit"}, nil, nil,
+		"rates are counted by name; what a name is, is the proxy's business"},
 	{[]string{"resource/proxy"}, []string{"resource", "resource/...", "keys/..."}, []string{"keys/keystest"},
 		"the proxy is a thin user of the verifier; it needs no part of the authorization server"},
 	{[]string{"resource/grpcverifier"}, append([]string{"resource"}, verifierLeaves...), []string{"keys/keystest"},

@@ -14,9 +14,12 @@ import (
 // [Verifier.VerifyRequest]. Write answers with it; Decision is what to log.
 type Refusal struct {
 	Decision     decision.Decision
-	Realm        string        // of the challenge
-	ScopesNeeded []string      // what would have been enough, for scope_insufficient
-	RetryAfter   time.Duration // when to come back, for a 503; 0 says nothing
+	Realm        string   // of the challenge
+	ScopesNeeded []string // what would have been enough, for scope_insufficient
+	// ResourceMetadata is the address of the protected resource metadata (RFC 9728
+	// §5.1), for the challenge; "" says nothing.
+	ResourceMetadata string
+	RetryAfter       time.Duration // when to come back, for a 503; 0 says nothing
 }
 
 // Error names the reason: "resource: thumbprint_mismatch".
@@ -48,6 +51,10 @@ func (f *Refusal) challenge(a decision.Answer) string {
 	var b strings.Builder
 	b.WriteString("Bearer realm=")
 	b.WriteString(quote(f.Realm))
+	if f.ResourceMetadata != "" {
+		b.WriteString(", resource_metadata=")
+		b.WriteString(quote(f.ResourceMetadata))
+	}
 	if a.Public == decision.TokenMissing {
 		return b.String() // RFC 6750 §3.1: no error code when no token was tried
 	}

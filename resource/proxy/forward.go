@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/certbound/certbound/keys/peercert"
 	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/resource/decision"
 )
@@ -43,7 +41,7 @@ func (p *Proxy) newReverse(transport http.RoundTripper) *httputil.ReverseProxy {
 	}
 	return &httputil.ReverseProxy{
 		Transport:      byRoute{transport},
-		Rewrite:        rewrite,
+		Rewrite:        p.rewrite,
 		ModifyResponse: p.answered,
 		ErrorHandler:   p.failed,
 		ErrorLog:       slog.NewLogLogger(p.logger.Handler(), slog.LevelWarn),
@@ -84,7 +82,7 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, rt *route, verif
 }
 
 // rewrite turns the outbound copy of a request into what the upstream sees.
-func rewrite(pr *httputil.ProxyRequest) {
+func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 	x := exchangeOf(pr.In)
 	pr.Out.URL = x.route.target.url(pr.In.URL)
 	pr.Out.Host = ""                   // the upstream's own name
@@ -98,26 +96,13 @@ func rewrite(pr *httputil.ProxyRequest) {
 	setIfAny(h, "X-Certbound-Client", x.token.ClientID)
 	setIfAny(h, "X-Certbound-Partner", x.token.Partner)
 	setIfAny(h, "X-Certbound-Scope", strings.Join(x.token.Scopes, " "))
-	setIfAny(h, "Client-Cert", clientCert(x.token.Peer))
+	p.identity.set(h, x.token.Peer)
 }
 
 func setIfAny(h http.Header, name, value string) {
 	if value != "" {
 		h.Set(name, value)
 	}
-}
-
-// clientCert is the Client-Cert field value of RFC 9440 §2.2: the DER certificate
-// as an sf-binary.
-func clientCert(peer *peercert.Peer) string {
-	if peer == nil {
-		return ""
-	}
-	raw := peer.Leaf.Raw
-	b := make([]byte, 0, base64.StdEncoding.EncodedLen(len(raw))+2)
-	b = append(b, ':')
-	b = base64.StdEncoding.AppendEncode(b, raw)
-	return string(append(b, ':'))
 }
 
 // answered runs when the upstream's headers are there: the decision is logged

@@ -210,6 +210,12 @@ func (w *world) sendTo(t testing.TB, server string, pair keystest.Pair, request 
 	t.Helper()
 	c := w.tlsConfig(pair)
 	c.ServerName = server
+	return w.sendBy(t, c, request)
+}
+
+// sendBy is send with any TLS configuration.
+func (w *world) sendBy(t testing.TB, c *tls.Config, request string) *answer {
+	t.Helper()
 	conn, err := tls.Dial("tcp", w.server.Listener.Addr().String(), c)
 	must(t, err)
 	defer conn.Close()

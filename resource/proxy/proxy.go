@@ -30,6 +30,13 @@ type Config struct {
 	// its length is refused before the upstream hears of it, a chunked one when it
 	// crosses the bound.
 	MaxBodyBytes int64
+	// Identity is how the upstream learns of the caller's certificate.
+	Identity Identity
+	// Metadata, when set, is published as RFC 9728 says, and challenges name its
+	// address.
+	Metadata *Metadata
+	// Limits hold callers to their rates; nil means that there are none.
+	Limits *Limits
 	// Recheck is how often an exchange under way is looked at again: token and
 	// certificate, revocations, time limits. 0 means DefaultRecheck. A revocation
 	// ends a stream at most this long after the verifier has heard of it.
@@ -51,6 +58,9 @@ type Proxy struct {
 	observe  func(*decision.Decision)
 	clock    func() time.Time
 	maxBody  int64
+	limits   *Limits
+	identity Identity
+	metadata *document // nil: none is published
 	recheck  time.Duration
 	draining context.Context
 	handler  http.Handler // serve, with panics answered
@@ -76,12 +86,15 @@ func New(c Config) (*Proxy, error) {
 	if c.Verifier != nil {
 		routeFaults = append(routeFaults, checkPolicies(c.Verifier, c.Routes)...)
 	}
+	metadata, err := newDocument(c.Metadata, c.Routes)
+	faults = append(faults, c.Identity.check(), err)
+	routeFaults = append(routeFaults, metadata.checkReserved(c.Routes)...)
 	if err := errors.Join(append(faults, joinRouteErrors(routeFaults))...); err != nil {
 		return nil, err
 	}
 	p := &Proxy{
 		verifier: c.Verifier, unbound: c.Verifier.InsecureAllowingUnbound(), table: table,
-		logger: c.Logger, clock: c.Clock, observe: c.Observe, maxBody: c.MaxBodyBytes, recheck: c.Recheck, draining: c.Draining,
+		logger: c.Logger, clock: c.Clock, observe: c.Observe, maxBody: c.MaxBodyBytes, limits: c.Limits, identity: c.Identity, metadata: metadata, recheck: c.Recheck, draining: c.Draining,
 	}
 	if p.draining == nil {
 		p.draining = context.Background()
@@ -115,6 +128,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, start, decision.RequestMalformed, "", err.Error())
 		return
 	}
+	if p.metadata.serve(w, r) {
+		return
+	}
 	// 2. A route lists it. This comes before any work on the token: what no route
 	// lists is nobody's.
 	if p.table.misdirected(r) {
@@ -142,6 +158,11 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if wait := p.limits.addressed(start, r); wait > 0 {
+		setRetryAfter(w.Header(), wait)
+		p.refuse(w, r, start, decision.RateLimited, rt.label, "the address has used up its rate")
+		return
+	}
 	// 3. The token is good, bound to this certificate, and holds the scopes.
 	verifier := p.verifier
 	if rt.InsecureAllowUnbound {
@@ -152,8 +173,12 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		p.refuseToken(w, r, start, rt, err)
 		return
 	}
-	// 4. The route is for this client.
-	if refusal := p.admit(rt, token); refusal != nil {
+	// 4. The route is for this client, and the client is within its rate.
+	refusal := p.admit(rt, token)
+	if refusal == nil {
+		refusal = p.withinRate(token)
+	}
+	if refusal != nil {
 		p.refuseToken(w, r, start, rt, refusal)
 		return
 	}
@@ -187,6 +212,9 @@ func (p *Proxy) refuseToken(w http.ResponseWriter, r *http.Request, start time.T
 		return
 	}
 	refusal.Decision.Evidence.Route = rt.label
+	if p.metadata != nil {
+		refusal.ResourceMetadata = p.metadata.address
+	}
 	p.sink().Put(r.Context(), &refusal.Decision)
 	refusal.Write(w)
 }

@@ -223,6 +223,11 @@ FILE:9:73: upstreams[2].timeouts.dial: 10ms is outside 1s … 24h in whole secon
 FILE:10:6: upstreams[3].name: required
 FILE:10:34: upstreams[3].protocol: "spdy" is not one of auto, http1, h2c
 FILE:10:40: upstreams[3].tls.certificate: required`},
+		{"rates", "audience:", "rate_limits:\n  client: {per: 1m}\n  partner: {requests: 5, per: 10ms}\naudience:", `FILE:6:3: rate_limits.client.requests: required: a number of requests, 1 or more
+FILE:7:31: rate_limits.partner.per: 10ms is outside 1s … 24h in whole seconds`},
+		{"identity", "audience:", "identity: {certificate: x-cert}\naudience:", `FILE:5:25: identity.certificate: "x-cert" is not one of client-cert, xfcc, none`},
+		{"chain of nothing", "audience:", "identity: {certificate: none, chain: true}\naudience:", `FILE:5:38: identity.chain: a chain without its certificate says nothing`},
+		{"introspection by nobody", "    methods: [GET]", "    methods: [GET]\n    introspect: true", `FILE:9:17: routes[0].introspect: the authorization server answers the client of revocations only: set client_id, certificate and key there`},
 		{"recheck too rare", "audience:", "stream_recheck: 2m\naudience:", `FILE:5:17: stream_recheck: 2m is outside 1s … 1m in whole seconds`},
 		{"websocket by POST", "    methods: [GET]", "    methods: [POST]\n    websocket: true", `FILE:9:16: routes[0].websocket: a WebSocket is opened by GET, which is not among the methods`},
 		{"https upstream without roots", "http://127.0.0.1:9000", "https://127.0.0.1:9000", `FILE:10:15: routes[0].upstream: an https upstream needs upstream_ca: the system's roots are not used`},

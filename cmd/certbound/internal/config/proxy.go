@@ -38,6 +38,14 @@ type Proxy struct {
 	// again: a revocation ends it at most this long after the proxy has heard of it.
 	// Default 1s, at most 1m.
 	StreamRecheck Duration `yaml:"stream_recheck" env:"STREAM_RECHECK"`
+	// RateLimits hold callers to their rates. Default: no rates.
+	RateLimits RateLimits `yaml:"rate_limits" env:"-"`
+	// Identity is how upstreams learn of the caller's certificate.
+	Identity Identity `yaml:"identity" env:"-"`
+	// ResourceMetadata publishes RFC 9728's document at
+	// /.well-known/oauth-protected-resource, and names it in challenges, if the
+	// audience is an https URL. Default true.
+	ResourceMetadata bool `yaml:"resource_metadata" env:"RESOURCE_METADATA"`
 	// Upstreams are the APIs behind the proxy that need more said of them than a URL.
 	// Default: none.
 	Upstreams []Upstream `yaml:"upstreams" env:"-"`
@@ -72,12 +80,13 @@ func (r *Revocations) Followed() bool { return r.ClientID != "" || r.Certificate
 
 func defaultProxy() *Proxy {
 	return &Proxy{
-		Listen:        "127.0.0.1:8444",
-		Leeway:        Duration(DefaultLeeway),
-		StreamRecheck: DefaultStreamRecheck,
-		MaxBodyBytes:  DefaultMaxBodyBytes,
-		TLS:           TLS{MinVersion: "1.3"},
-		Revocations:   Revocations{MaxStaleness: Duration(revokefeed.DefaultMaxStaleness)},
+		Listen:           "127.0.0.1:8444",
+		Leeway:           Duration(DefaultLeeway),
+		StreamRecheck:    DefaultStreamRecheck,
+		ResourceMetadata: true,
+		MaxBodyBytes:     DefaultMaxBodyBytes,
+		TLS:              TLS{MinVersion: "1.3"},
+		Revocations:      Revocations{MaxStaleness: Duration(revokefeed.DefaultMaxStaleness)},
 	}
 }
 
@@ -94,6 +103,8 @@ func (p *Proxy) validate(c *checker) {
 	}
 	c.within("stream_recheck", p.StreamRecheck, time.Second, time.Minute)
 	p.validateUpstreams(c)
+	p.RateLimits.validate(c)
+	p.Identity.validate(c)
 	if p.Revocations.Followed() {
 		c.required("revocations.client_id", p.Revocations.ClientID)
 		c.required("revocations.certificate", string(p.Revocations.Certificate))
@@ -105,4 +116,5 @@ func (p *Proxy) validate(c *checker) {
 		c.problem("routes", "required: without a route every request is answered 404")
 	}
 	p.validateRoutes(c)
+	p.validateIntrospection(c)
 }

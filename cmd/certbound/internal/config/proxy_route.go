@@ -22,6 +22,9 @@ type Route struct {
 	// AnyScope lets every valid, bound token through, whatever its scopes.
 	// Default false.
 	AnyScope bool `yaml:"any_scope"`
+	// Introspect asks the authorization server about each token on each request
+	// (RFC 7662), as the client of revocations. Default false.
+	Introspect bool `yaml:"introspect"`
 	// Partners whose clients may call, by the token's partner claim. Default: all.
 	Partners []string `yaml:"partners"`
 	// Clients that may call, by the token's client_id; with partners, both must
@@ -92,7 +95,7 @@ func (p *Proxy) proxyRoutes() (routes []proxy.Route, unread map[int]error) {
 		routes[i] = proxy.Route{
 			Path: r.Path, Methods: r.Methods, Hosts: r.Hosts,
 			Scopes: r.Scopes.AllOf, AnyOfScopes: r.Scopes.AnyOf, AnyScope: r.AnyScope,
-			Partners: r.Partners, Clients: r.Clients, InsecureAllowUnbound: r.Unbound,
+			Partners: r.Partners, Clients: r.Clients, InsecureAllowUnbound: r.Unbound, Introspect: r.Introspect,
 			ForwardToken: r.ForwardToken, InsecurePlaintextUpstream: r.InsecurePlaintextUpstream,
 			WebSocket: r.WebSocket, EndAtExpiry: r.EndAtExpiry, MaxBodyBytes: int64(r.MaxBodyBytes),
 		}

@@ -62,7 +62,7 @@ func (s *Server) configs(l *listeners) (*config.Serve, *config.Proxy) {
 	proxy := &config.Proxy{
 		Version: 1, Listen: l.proxy.Addr().String(), TLS: tls, Issuer: s.Info.Issuer,
 		IssuerCA: config.Path(s.file(s.Info.CA)), Audience: s.Info.Audience, Leeway: config.Duration(s.options.Leeway),
-		MaxBodyBytes: config.DefaultMaxBodyBytes, StreamRecheck: config.DefaultStreamRecheck,
+		MaxBodyBytes: config.DefaultMaxBodyBytes, StreamRecheck: config.DefaultStreamRecheck, ResourceMetadata: true,
 		Revocations: config.Revocations{
 			ClientID: s.Info.RSClient.ClientID, MaxStaleness: config.Duration(revokefeed.DefaultMaxStaleness),
 			Certificate: config.Path(s.file(s.Info.RSClient.Cert)), Key: config.Path(s.file(s.Info.RSClient.Key)),

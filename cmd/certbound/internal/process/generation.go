@@ -11,6 +11,7 @@ import (
 	"github.com/certbound/certbound/cmd/certbound/internal/ops"
 	"github.com/certbound/certbound/keys/servertls"
 	"github.com/certbound/certbound/resource"
+	"github.com/certbound/certbound/resource/introspection"
 	"github.com/certbound/certbound/resource/jwks"
 	"github.com/certbound/certbound/resource/proxy"
 )
@@ -25,6 +26,7 @@ type generation struct {
 	feed     *following // nil: the feed is not followed
 	upstream *http.Transport
 	named    namedUpstreams
+	limits   *proxy.Limits
 	handler  http.Handler
 }
 
@@ -73,6 +75,11 @@ func assembleProxy(c *config.Proxy, o Options, in *proxyInputs, earlier *generat
 		g.upstream = earlier.upstream // with its open connections
 	}
 	g.named = in.upstreams.connect(earlier)
+	if earlier != nil && earlier.config.RateLimits == c.RateLimits {
+		g.limits = earlier.limits // with what was counted
+	} else if g.limits, err = proxy.NewLimits(c.RateLimits.Rates()); err != nil {
+		return nil, err
+	}
 	g.handler, err = g.proxy(o)
 	return g, err
 }
@@ -87,13 +94,31 @@ func (g *generation) proxy(o Options) (http.Handler, error) {
 	if g.feed != nil { // a nil *Follower in the interface would be one
 		settings.Revocations = g.feed.Follower
 	}
+	if c.Introspects() {
+		asking, err := g.introspection(o)
+		if err != nil {
+			return nil, err
+		}
+		settings.Introspection = asking
+	}
 	verifier, err := resource.New(settings)
 	if err != nil {
 		return nil, err
 	}
 	return proxy.New(proxy.Config{
 		Verifier: verifier, Routes: g.routes(), Transport: g.upstream, Recheck: time.Duration(c.StreamRecheck), Draining: o.draining,
+		Limits: g.limits, Identity: c.Identity.Headers(), Metadata: c.Metadata(),
 		MaxBodyBytes: int64(c.MaxBodyBytes), Logger: o.Logger, Clock: o.clock(), Observe: o.Metrics.Observe,
+	})
+}
+
+// introspection makes the client that asks the issuer about tokens: the one that
+// follows the feed.
+func (g *generation) introspection(o Options) (*introspection.Client, error) {
+	t := transport(g.in.issuerRoots)
+	t.TLSClientConfig.Certificates = []tls.Certificate{*g.in.certificate}
+	return introspection.New(introspection.Config{
+		Issuer: g.config.Issuer, ClientID: g.config.Revocations.ClientID, HTTPClient: &http.Client{Transport: t}, Clock: o.clock(),
 	})
 }
 
