@@ -14,6 +14,7 @@ import (
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/introspect"
 	"github.com/certbound/certbound/authz/issued"
+	"github.com/certbound/certbound/authz/keyset"
 	"github.com/certbound/certbound/authz/metadata"
 	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/authz/revoke"
@@ -39,6 +40,9 @@ type Config struct {
 	Audit          Audit
 	Logger         *slog.Logger     // nil means slog.Default()
 	Clock          func() time.Time // nil means time.Now
+
+	// KeySets reads what clients publish at a jwks_uri.
+	KeySets KeySets
 
 	// Observe hears each decision of every endpoint; see decision.Sink.
 	Observe func(*decision.Decision)
@@ -77,6 +81,7 @@ type Server struct {
 	admin  http.Handler
 
 	bundles trustState
+	keySets *keyset.Refresher // nil: none are read
 }
 
 // CheckIssuer says what is wrong with an issuer identifier (RFC 8414 §2), as New
@@ -129,7 +134,13 @@ func (s *Server) wire(c Config) error {
 	if err != nil {
 		return err
 	}
-	authenticator, err := clientauth.New(clientauth.Config{Records: c.Store, Trust: s.trust, Clock: c.Clock})
+	notifier := new(revoke.Notifier)
+	if s.keySets, err = s.newKeySets(c, notifier); err != nil {
+		return err
+	}
+	authenticator, err := clientauth.New(clientauth.Config{
+		Records: c.Store, Trust: s.trust, Clock: c.Clock, Unregistered: s.keySetWisher(),
+	})
 	if err != nil {
 		return err
 	}
@@ -137,7 +148,6 @@ func (s *Server) wire(c Config) error {
 	if err != nil {
 		return err
 	}
-	notifier := new(revoke.Notifier)
 	s.keeper, err = signing.New(signing.Config{
 		Store: c.Store, Rings: []*keys.Ring{c.Keys, c.FeedKeys, c.CheckpointKeys}, Audit: s.audit, Clock: c.Clock, Logger: c.Logger,
 	})
@@ -227,6 +237,9 @@ func (s *Server) Run(ctx context.Context) {
 	work.Go(func() { s.prune(ctx) })
 	work.Go(func() { s.followTrust(ctx) })
 	work.Go(func() { s.keeper.Run(ctx) })
+	if s.keySets != nil {
+		work.Go(func() { s.keySets.Run(ctx) })
+	}
 	work.Wait()
 }
 

@@ -60,7 +60,7 @@ var importRules = []importRule{
 		"the token source is for clients; it must not pull in the server"},
 	{[]string{"authz/token"}, append([]string{"authz/clientauth", "authz/internal/fositex", "authz/registry"}, authzBase...), serverTests,
 		"only the token endpoint authenticates clients and uses the grant handler"},
-	{[]string{"authz/admin"}, append([]string{"authz/clientauth", "resource"}, authzBase...), serverTests,
+	{[]string{"authz/admin"}, append([]string{"authz/clientauth", "authz/keyset", "resource"}, authzBase...), serverTests,
 		"the admin API checks its own tokens with our own verifier, and registers what clientauth can match"},
 	{[]string{"authz/revoke", "authz/introspect"}, append([]string{"authz/clientauth", "authz/issued"}, authzBase...), serverTests,
 		"every endpoint that answers clients shares one authenticator and one reading of our own tokens"},

@@ -22,7 +22,7 @@ func ready(t *testing.T) *sql.DB {
 		}
 	})
 	exec(t, db, `INSERT INTO partners VALUES ('acme', 'Acme', 0, 1, 1, 1)`)
-	exec(t, db, `INSERT INTO clients VALUES ('edge', 'acme', '', 'self_signed_tls_client_auth', NULL, NULL, NULL, NULL, 0, 1, 1, 1, 1)`)
+	exec(t, db, `INSERT INTO clients VALUES ('edge', 'acme', '', 'self_signed_tls_client_auth', NULL, NULL, NULL, NULL, 0, 1, 1, 1, 1, NULL)`)
 	exec(t, db, `INSERT INTO audit_streams (id, instance, head_seq, head_hash, created_at) VALUES (1, 'a', 0, zeroblob(32), 1)`)
 	return db
 }
@@ -56,6 +56,9 @@ func TestGuards(t *testing.T) {
 		{"idempotency: no such client", `INSERT INTO idempotency_keys VALUES ('nobody', 'k', zeroblob(32), 201, zeroblob(0), 1, 2)`, "FOREIGN KEY"},
 		{"idempotency: empty key", `INSERT INTO idempotency_keys VALUES ('edge', '', zeroblob(32), 201, zeroblob(0), 1, 2)`, "CHECK"},
 		{"clients: generation 0", `UPDATE clients SET generation = 0`, "CHECK"},
+		{"clients: a key set beside a trust bundle", `UPDATE clients SET jwks_uri = 'https://a.example', method = 'tls_client_auth'`, "CHECK"},
+		{"key sets: no such client", `INSERT INTO client_key_sets VALUES ('nobody', 'https://a.example', 0, NULL, NULL, 0, '')`, "FOREIGN KEY"},
+		{"key sets: failures below zero", `INSERT INTO client_key_sets VALUES ('edge', 'https://a.example', 0, NULL, NULL, -1, '')`, "CHECK"},
 		{"partners: deleted under a client", `DELETE FROM partners`, "FOREIGN KEY"},
 		{"meta: twice", `INSERT INTO meta VALUES ('first_admin', 'a', 1), ('first_admin', 'b', 1)`, "UNIQUE"},
 	} {

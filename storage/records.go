@@ -56,6 +56,7 @@ type Client struct {
 	Method          AuthMethod
 	Matcher         Matcher  // tls_client_auth only
 	TrustBundle     string   // name of the bundle it is pinned to; tls_client_auth only
+	JWKSURI         string   // where it publishes its certificates; self_signed_tls_client_auth only
 	Scopes          []string // sorted; each is owned by one API
 	Disabled        bool
 	Generation      int64 // design rule 11: tokens of a lower generation are dead; starts at 1
@@ -73,6 +74,19 @@ type Certificate struct {
 	NotBefore  time.Time
 	NotAfter   time.Time
 	CreatedAt  time.Time
+}
+
+// KeySet is how it went with a client's JWKSURI. It begins, due at once, when the
+// client gets the address, and ends when the client loses it. What was read last
+// are the client's certificates.
+type KeySet struct {
+	ClientID string
+	URI      string    // of the client
+	DueAt    time.Time // when it is to be read; of one that is being read, when to give up on the reader
+	BegunAt  time.Time // when it was last tried; zero when never
+	ReadAt   time.Time // when it was last read well; zero when never
+	Failures int64     // since then
+	Problem  string    // what was wrong the last time; with no Failures, what was left out
 }
 
 // TrustBundle is one version of a named set of trust anchors. Rows are never

@@ -35,6 +35,7 @@ type Tx interface {
 	PartnerWriter
 	ClientWriter
 	CertificateWriter
+	KeySetWriter
 	TrustBundleWriter
 	APIWriter
 	SigningKeyWriter
@@ -48,6 +49,7 @@ type Reader interface {
 	PartnerReader
 	ClientReader
 	CertificateReader
+	KeySetReader
 	TrustBundleReader
 	APIReader
 	SigningKeyReader
@@ -98,9 +100,9 @@ type ClientWriter interface {
 	// CreateClient inserts c with Version 1 and Generation 1. ErrConflict if the
 	// id is taken or another client of the same trust bundle has the same
 	// canonical matcher value; a partner, bundle name or scope that does not
-	// exist is an ErrConflict too.
+	// exist is an ErrConflict too. With a JWKSURI its KeySet begins.
 	CreateClient(ctx context.Context, c Client) error
-	// UpdateClient writes Name, Method, Matcher, TrustBundle, Scopes, Disabled
+	// UpdateClient writes Name, Method, Matcher, TrustBundle, JWKSURI, Scopes, Disabled
 	// and Generation of the record whose Version is c.Version and raises the
 	// version; ErrStale, ErrNotFound or ErrConflict otherwise. PartnerID never
 	// changes. A lower Generation than the stored one is ErrConflict.
@@ -131,6 +133,24 @@ type CertificateWriter interface {
 	// RemoveCertificate deletes a client's certificate; ErrNotFound if the client
 	// has none with that thumbprint.
 	RemoveCertificate(ctx context.Context, clientID string, t thumbprint.Thumbprint) error
+}
+
+// KeySetReader reads how it goes with the clients' key sets.
+type KeySetReader interface {
+	// KeySet returns a client's key set; ErrNotFound if it has no JWKSURI.
+	KeySet(ctx context.Context, clientID string) (KeySet, error)
+	// DueKeySets returns at most limit key sets that are due at now, those that
+	// have been for longest first. It is cheap: asked several times a second.
+	DueKeySets(ctx context.Context, now time.Time, limit int) ([]KeySet, error)
+	// FailingKeySets returns at most limit key sets with Failures, by client.
+	FailingKeySets(ctx context.Context, limit int) ([]KeySet, error)
+}
+
+// KeySetWriter writes how it goes with the clients' key sets.
+type KeySetWriter interface {
+	// UpdateKeySet writes all but ClientID and URI. ErrNotFound if the client has no
+	// JWKSURI, or another one.
+	UpdateKeySet(ctx context.Context, k KeySet) error
 }
 
 // TrustBundleReader reads trust bundles.

@@ -9,9 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
-	"github.com/certbound/certbound/keys/thumbprint"
+	"github.com/certbound/certbound/authz/keyset"
+	"github.com/certbound/certbound/keys/fetch"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -19,9 +18,6 @@ import (
 type JWKS struct {
 	Keys []map[string]any `yaml:"keys" json:"keys"`
 }
-
-// maxRegisteredCertificates bounds the certificates of one client.
-const maxRegisteredCertificates = 16
 
 // certificateRecord is a certificate to be stored, and to be judged.
 type certificateRecord struct {
@@ -36,10 +32,15 @@ func (c Client) certificates(now time.Time) (registered []certificateRecord, all
 		all.add("tls_client_auth_"+string(c.subjectValues()[0].Kind), errors.New("self_signed_tls_client_auth takes no tls_client_auth_* subject value"))
 	case c.TrustBundle != "":
 		all.add("trust_bundle", errors.New("self_signed_tls_client_auth takes no trust_bundle: its certificates are compared, not chained"))
+	case c.JWKS != nil && c.JWKSURI != "":
+		all.add("jwks_uri", errors.New("jwks and jwks_uri exclude each other (RFC 7591 §2)"))
+	case c.JWKSURI != "":
+		all.add("jwks_uri", jwksURI(c.JWKSURI))
+		return nil, all // what is published there is read when the client is there
 	case c.JWKS == nil || len(c.JWKS.Keys) == 0:
-		all.add("jwks", errors.New("self_signed_tls_client_auth needs jwks with the certificate in x5c (RFC 8705 §2.2.2)"))
-	case len(c.JWKS.Keys) > maxRegisteredCertificates:
-		all.add("jwks", fmt.Errorf("jwks has more than %d keys", maxRegisteredCertificates))
+		all.add("jwks", errors.New("self_signed_tls_client_auth needs jwks with the certificate in x5c, or jwks_uri (RFC 8705 §2.2.2)"))
+	case len(c.JWKS.Keys) > keyset.MaxCertificates:
+		all.add("jwks", fmt.Errorf("jwks has more than %d keys", keyset.MaxCertificates))
 	}
 	if len(all) > 0 {
 		return nil, all
@@ -50,10 +51,7 @@ func (c Client) certificates(now time.Time) (registered []certificateRecord, all
 			all.add(jwksKey(i), inKey(i, err))
 			continue
 		}
-		registered = append(registered, certificateRecord{leaf: leaf, record: storage.Certificate{
-			Thumbprint: thumbprint.Of(leaf), ClientID: c.ClientID, DER: leaf.Raw,
-			NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), CreatedAt: now,
-		}})
+		registered = append(registered, certificateRecord{leaf: leaf, record: keyset.Record(c.ClientID, leaf, now)})
 	}
 	return registered, all
 }
@@ -63,24 +61,22 @@ func jwksKey(i int) string { return fmt.Sprintf("jwks.keys[%d]", i) }
 
 func inKey(i int, err error) error { return fmt.Errorf("%s: %w", jwksKey(i), err) }
 
-// certificateOf reads one JWK. go-jose refuses a key that differs from the one
-// in its x5c (RFC 7517 §4.7).
+// jwksURI judges the address of a key set. Where it leads is judged whenever it
+// is called.
+func jwksURI(address string) error {
+	if err := fetch.CheckURL(address); err != nil {
+		return fmt.Errorf("jwks_uri: %w", err)
+	}
+	return nil
+}
+
+// certificateOf reads one JWK of a registration.
 func certificateOf(key map[string]any) (*x509.Certificate, error) {
 	text, err := json.Marshal(key)
 	if err != nil {
 		return nil, err
 	}
-	var jwk jose.JSONWebKey
-	if err := jwk.UnmarshalJSON(text); err != nil {
-		return nil, errors.New("not a JWK whose key equals that of the certificate in x5c")
-	}
-	if !jwk.IsPublic() {
-		return nil, errors.New("it holds a private or symmetric key; register the public key only, and treat this one as disclosed")
-	}
-	if len(jwk.Certificates) == 0 {
-		return nil, errors.New("x5c is missing: the certificate itself is registered (RFC 8705 §2.2.2)")
-	}
-	return jwk.Certificates[0], nil
+	return keyset.Certificate(text)
 }
 
 // ensureCertificates registers the certificates that are new. What the body
@@ -94,7 +90,7 @@ func ensureCertificates(ctx context.Context, tx storage.Tx, want clientRecord) e
 		if containsCertificate(registered, certificate.record) {
 			continue
 		}
-		if err := tx.AddCertificate(ctx, certificate.record); err != nil {
+		if err := keyset.Add(ctx, tx, certificate.record, want.client.UpdatedAt); err != nil {
 			return err
 		}
 	}
@@ -107,9 +103,13 @@ func containsCertificate(all []storage.Certificate, one storage.Certificate) boo
 
 // removeCertificates takes away what the body does not name, and reports whether
 // there was any. Certificates of a client that never was self-signed are not
-// its credentials and are left alone.
+// its credentials and are left alone, and so are those that were read from the
+// address that the body names again.
 func removeCertificates(ctx context.Context, tx storage.Tx, have storage.Client, want clientRecord) (bool, error) {
 	if have.Method != storage.SelfSignedTLSClientAuth && want.client.Method != storage.SelfSignedTLSClientAuth {
+		return false, nil
+	}
+	if have.JWKSURI != "" && have.JWKSURI == want.client.JWKSURI {
 		return false, nil
 	}
 	registered, err := tx.ClientCertificates(ctx, have.ID)

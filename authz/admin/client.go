@@ -33,6 +33,9 @@ type Client struct {
 	// JWKS registers the certificates of a self_signed_tls_client_auth client,
 	// one in the x5c of each key.
 	JWKS *JWKS `yaml:"jwks" json:"jwks,omitempty"`
+	// JWKSURI is where the client publishes them instead: an https URL that is read
+	// in the background. Certificates read from an earlier address go at once.
+	JWKSURI string `yaml:"jwks_uri" json:"jwks_uri,omitempty"`
 
 	Scope    string `yaml:"scope" json:"scope,omitempty"` // space-separated
 	Disabled bool   `yaml:"disabled" json:"disabled,omitempty"`
@@ -70,6 +73,7 @@ func (c Client) record(now time.Time) (clientRecord, faults) {
 		record.client.TrustBundle = c.TrustBundle
 		record.client.Matcher, more = c.matcher()
 	case storage.SelfSignedTLSClientAuth:
+		record.client.JWKSURI = c.JWKSURI
 		record.certificates, more = c.certificates(now)
 	default:
 		more.add("token_endpoint_auth_method", fmt.Errorf("token_endpoint_auth_method must be %s or %s", storage.TLSClientAuth, storage.SelfSignedTLSClientAuth))
@@ -101,6 +105,9 @@ func (c Client) matcher() (m storage.Matcher, all faults) {
 	}
 	if c.JWKS != nil {
 		all.add("jwks", errors.New("jwks belongs to self_signed_tls_client_auth"))
+	}
+	if c.JWKSURI != "" {
+		all.add("jwks_uri", errors.New("jwks_uri belongs to self_signed_tls_client_auth"))
 	}
 	if c.TrustBundle == "" {
 		all.add("token_endpoint_auth_method", errors.New("tls_client_auth needs a trust_bundle (RFC 8705 §7.4)"))
@@ -135,7 +142,7 @@ func ensureClient(ctx context.Context, tx storage.Tx, wanted clientRecord) error
 		return err
 	}
 	same := have.Name == want.Name && have.Method == want.Method && have.Matcher == want.Matcher &&
-		have.TrustBundle == want.TrustBundle && slices.Equal(have.Scopes, want.Scopes) && have.Disabled == want.Disabled
+		have.TrustBundle == want.TrustBundle && have.JWKSURI == want.JWKSURI && slices.Equal(have.Scopes, want.Scopes) && have.Disabled == want.Disabled
 	if same && !removed {
 		return nil
 	}

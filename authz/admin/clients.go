@@ -22,6 +22,15 @@ type ClientView struct {
 	CreatedAt       time.Time         `json:"created_at"`
 	UpdatedAt       time.Time         `json:"updated_at"`
 	Certificates    []CertificateView `json:"certificates,omitempty"` // registered ones; not in lists
+	KeySet          *KeySetView       `json:"key_set,omitempty"`      // of a jwks_uri
+}
+
+// KeySetView says how it goes with a client's jwks_uri.
+type KeySetView struct {
+	ReadAt   *time.Time `json:"read_at"`           // the last time it went well; null when never
+	Failures int64      `json:"failures"`          // since then
+	Problem  string     `json:"problem,omitempty"` // of the last try; with no failures, what was left out
+	NextTry  time.Time  `json:"next_try"`
 }
 
 // CertificateView names a registered certificate, without its bytes.
@@ -35,13 +44,19 @@ type CertificateView struct {
 type viewReader interface {
 	storage.ClientReader
 	storage.CertificateReader
+	keySets
+}
+
+// keySets reads how it goes with a client's jwks_uri.
+type keySets interface {
+	KeySet(ctx context.Context, clientID string) (storage.KeySet, error)
 }
 
 func viewOf(c storage.Client) *ClientView {
 	v := &ClientView{
 		Client: Client{
 			ClientID: c.ID, PartnerID: c.PartnerID, ClientName: c.Name, AuthMethod: c.Method,
-			TrustBundle: c.TrustBundle, Scope: strings.Join(c.Scopes, " "),
+			TrustBundle: c.TrustBundle, JWKSURI: c.JWKSURI, Scope: strings.Join(c.Scopes, " "),
 		},
 		Disabled: c.Disabled, PartnerDisabled: c.PartnerDisabled,
 		Generation: c.Generation, Version: c.Version, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
@@ -74,13 +89,32 @@ func readView(ctx context.Context, from viewReader, id string) (storage.Client, 
 	for _, c := range registered {
 		v.Certificates = append(v.Certificates, CertificateView{c.Thumbprint.String(), c.NotBefore, c.NotAfter})
 	}
-	return client, v, nil
+	return client, v, v.readKeySet(ctx, from)
+}
+
+func (v *ClientView) readKeySet(ctx context.Context, from keySets) error {
+	if v.JWKSURI == "" {
+		return nil
+	}
+	k, err := from.KeySet(ctx, v.ClientID)
+	if err != nil {
+		return err
+	}
+	v.KeySet = &KeySetView{Failures: k.Failures, Problem: k.Problem, NextTry: k.DueAt}
+	if !k.ReadAt.IsZero() {
+		v.KeySet.ReadAt = &k.ReadAt
+	}
+	return nil
 }
 
 // etag is strong (RFC 9110 §8.8.1): it is made of the representation, which also
-// changes with the client's partner, and not of the version alone.
+// changes with the client's partner, and not of the version alone. How it goes
+// with the jwks_uri is left out: an administrator's change must not fail because a
+// set was read meanwhile.
 func (v *ClientView) etag() string {
-	text, err := json.Marshal(v)
+	registered := *v
+	registered.KeySet = nil
+	text, err := json.Marshal(registered)
 	if err != nil { // a struct of texts, numbers and times
 		panic(err)
 	}
@@ -122,6 +156,9 @@ func (h *Handler) listClients(c *call) (*answer, *refusal) {
 	list := make([]*ClientView, len(found))
 	for i := range found {
 		list[i] = viewOf(found[i])
+		if err := list[i].readKeySet(c.Context(), h.Lister); err != nil {
+			return nil, unavailable(err)
+		}
 	}
 	a.body = struct {
 		Clients []*ClientView `json:"clients"`

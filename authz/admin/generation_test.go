@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certbound/certbound/authz/keyset"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
@@ -72,6 +73,46 @@ func TestReplacedCertificate(t *testing.T) {
 	registered, err := store.ClientCertificates(t.Context(), "edge")
 	if err != nil || len(registered) != 0 || after.Generation != before.Generation+1 {
 		t.Errorf("%d certificates, generation %d → %d, %v", len(registered), before.Generation, after.Generation, err)
+	}
+}
+
+// TestPublishedCertificate: the certificates of a client with a jwks_uri are those
+// that were read there, until it has another address or none.
+func TestPublishedCertificate(t *testing.T) {
+	store := newStore(t)
+	ca, first, second := keystest.NewCA(t, "CA"), keystest.SelfSigned(t), keystest.SelfSigned(t)
+	reg := seeded(t, ca, first)
+	applied(t, store, reg, "edge")
+	edge := &reg.Clients[1]
+	read := func(pair keystest.Pair) {
+		t.Helper()
+		err := store.Update(t.Context(), func(tx storage.Tx) error {
+			return keyset.Add(t.Context(), tx, keyset.Record("edge", pair.Cert, time.Now()), time.Now())
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		name         string
+		change       func()
+		certificates int
+		generation   int64
+	}{
+		{"from jwks to jwks_uri", func() { edge.JWKS, edge.JWKSURI = nil, "https://a.example/jwks" }, 0, 2},
+		{"applied again, after it was read", func() { read(second) }, 1, 2},
+		{"another scope", func() { edge.Scope = "" }, 1, 2},
+		{"another address", func() { edge.JWKSURI = "https://b.example/jwks" }, 0, 3},
+		{"read", func() { read(second) }, 1, 3},
+		{"back to jwks, with the one that was read", func() { edge.JWKS, edge.JWKSURI = publicJWKS(t, second), "" }, 1, 3},
+	} {
+		step.change()
+		c := applied(t, store, reg, "edge")
+		registered, err := store.ClientCertificates(t.Context(), "edge")
+		if err != nil || len(registered) != step.certificates || c.Generation != step.generation || c.JWKSURI != edge.JWKSURI {
+			t.Errorf("%s: %d certificates, generation %d, address %q, %v; want %d and %d",
+				step.name, len(registered), c.Generation, c.JWKSURI, err, step.certificates, step.generation)
+		}
 	}
 }
 

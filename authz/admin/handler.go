@@ -41,6 +41,7 @@ type Lister interface {
 	ClientsHolding(ctx context.Context, scope string) ([]storage.Client, error)
 	// Certificate returns a registered certificate, or storage.ErrNotFound.
 	Certificate(ctx context.Context, t thumbprint.Thumbprint) (storage.Certificate, error)
+	keySets
 }
 
 // Audit records changes in the transaction that makes them, and refusals within

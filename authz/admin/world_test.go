@@ -117,6 +117,10 @@ func (l lister) all(ctx context.Context) ([]storage.Client, error) {
 	return all, nil
 }
 
+func (l lister) KeySet(ctx context.Context, id string) (storage.KeySet, error) {
+	return l.store.KeySet(ctx, id)
+}
+
 func (l lister) Clients(ctx context.Context, after string, limit int) ([]storage.Client, error) {
 	all, err := l.all(ctx)
 	all = slices.DeleteFunc(all, func(c storage.Client) bool { return c.ID <= after })

@@ -30,6 +30,9 @@ const (
 	KeyRetired           Kind = "key.retired"        // it signs no more, and is published until its last token is over
 	KeyRevoked           Kind = "key.revoked"        // it is refused everywhere
 	KeyRemoved           Kind = "key.removed"        // nobody needs it any more
+	KeySetChanged        Kind = "key_set.changed"    // certificates came or went at a client's jwks_uri
+	KeySetFailed         Kind = "key_set.failed"     // the first time in a row
+	KeySetRecovered      Kind = "key_set.recovered"  // read again after failures
 	AdministratorAdded   Kind = "administrator.added"
 	AdminRefused         Kind = "admin.refused"
 	CheckpointSigned     Kind = "audit.checkpoint"

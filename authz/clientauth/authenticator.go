@@ -22,11 +22,16 @@ type Records interface {
 	CertificateDenied(ctx context.Context, t thumbprint.Thumbprint) (bool, error)
 }
 
-// Config holds the dependencies of an Authenticator; all are required.
+// Config holds the dependencies of an Authenticator; all but the last are required.
 type Config struct {
 	Records Records
 	Trust   *trust.Set // asked on every request: a reload takes effect on open connections
 	Clock   func() time.Time
+
+	// Unregistered, when set, hears of a self-signed client with a jwks_uri that
+	// showed a certificate it is not registered with: it may have published it a
+	// moment ago. It is called within the request and must not block.
+	Unregistered func(clientID string)
 }
 
 // realm is named in the challenge when the Authorization header was used.

@@ -22,8 +22,11 @@ func (a *Authenticator) verifySelfSigned(ctx context.Context, client storage.Cli
 			return nil
 		}
 	}
+	if client.JWKSURI != "" && a.Unregistered != nil {
+		a.Unregistered(client.ID)
+	}
 	refusal := oauth.Refuse(decision.CertificateNotRegistered,
-		"the presented certificate is not one of those registered for this client; after a renewal the new certificate must be registered")
+		"the presented certificate is not one of those registered for this client; after a renewal the new certificate must be registered, or published at the client's jwks_uri")
 	if len(registered) > 0 {
 		refusal.Expected = registered[len(registered)-1].Thumbprint.String()
 	}

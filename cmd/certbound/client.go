@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -91,8 +92,28 @@ func clientState(v *admin.ClientView) string {
 		return "disabled"
 	case v.PartnerDisabled:
 		return "partner disabled"
+	case v.KeySet != nil && v.KeySet.Failures > 0:
+		return "enabled, jwks_uri fails"
 	}
 	return "enabled"
+}
+
+// keySetState says how it goes with a client's jwks_uri.
+func keySetState(k *admin.KeySetView) string {
+	if k == nil {
+		return ""
+	}
+	state := "not read yet"
+	if k.ReadAt != nil {
+		state = "read " + k.ReadAt.Format(time.RFC3339)
+	}
+	if k.Failures > 0 {
+		state += fmt.Sprintf(", failed %d times since, next try %s", k.Failures, k.NextTry.Format(time.RFC3339))
+	}
+	if k.Problem != "" {
+		state += ": " + k.Problem
+	}
+	return state
 }
 
 func (m *Main) printClient(f *adminFlags, v *admin.ClientView) error {
@@ -104,6 +125,7 @@ func (m *Main) printClient(f *adminFlags, v *admin.ClientView) error {
 		{"client", v.ClientID}, {"partner", v.PartnerID}, {"name", v.ClientName}, {"state", clientState(v)},
 		{"method", string(v.AuthMethod)}, {"trust bundle", v.TrustBundle},
 		{"subject DN", v.SubjectDN}, {"SAN DNS", v.SANDNS}, {"SAN URI", v.SANURI}, {"SAN IP", v.SANIP}, {"SAN email", v.SANEmail},
+		{"jwks_uri", v.JWKSURI}, {"key set", keySetState(v.KeySet)},
 		{"scope", v.Scope}, {"generation", fmt.Sprint(v.Generation)},
 	} {
 		if row[1] != "" {

@@ -9,6 +9,7 @@ DROP TABLE feed_entries;
 DROP TABLE feed_counter;
 DROP TABLE certificate_denials;
 DROP TABLE signing_keys;
+DROP TABLE client_key_sets;
 DROP TABLE certificates;
 DROP TABLE api_resource_servers;
 DROP TABLE client_scopes;

@@ -63,6 +63,8 @@ CREATE TABLE clients (
     version           INTEGER NOT NULL CHECK (version >= 1),
     created_at        INTEGER NOT NULL,
     updated_at        INTEGER NOT NULL,
+    -- Where a self-signed client publishes its certificates (RFC 8705 §2.2.2).
+    jwks_uri          TEXT    CHECK (jwks_uri IS NULL OR jwks_uri <> '' AND method = 'self_signed_tls_client_auth'),
     -- Rule 3: a PKI client has exactly one matcher and one bundle; a self-signed one has neither.
     CONSTRAINT clients_matcher_follows_method CHECK (
         (method = 'tls_client_auth') = (matcher_kind IS NOT NULL) AND
@@ -126,6 +128,23 @@ CREATE TABLE certificates (
 ) STRICT;
 
 CREATE INDEX certificates_client ON certificates (client_id, created_at);
+
+-- How it went with each jwks_uri, and when it is due again. The row is there as
+-- long as the client has one; another address begins anew. What was read last
+-- stands in certificates, so that a restart needs no network. due_at is also the
+-- lease of whoever is reading the set now.
+CREATE TABLE client_key_sets (
+    client_id  TEXT    NOT NULL PRIMARY KEY REFERENCES clients (id) ON DELETE CASCADE,
+    uri        TEXT    NOT NULL CHECK (uri <> ''),
+    due_at     INTEGER NOT NULL,
+    begun_at   INTEGER,
+    read_at    INTEGER,
+    failures   INTEGER NOT NULL CHECK (failures >= 0),
+    problem    TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX client_key_sets_due ON client_key_sets (due_at);
+CREATE INDEX client_key_sets_failing ON client_key_sets (client_id) WHERE failures > 0;
 
 -- Rule 17: the private half is an envelope; kek_id says which key-encryption key
 -- opens it. This database never holds one.

@@ -22,6 +22,7 @@ func Run(t *testing.T, newStore NewStore) {
 		{"Generations", testGenerations},
 		{"Generation", testGeneration},
 		{"Certificates", testCertificates},
+		{"KeySets", testKeySets},
 		{"TrustBundles", testTrustBundles},
 		{"APIs", testAPIs},
 		{"APIUpdates", testAPIUpdates},

@@ -110,6 +110,14 @@ func TestPlans(t *testing.T) {
 			want: []string{"SEARCH c USING PRIMARY KEY (id=?)", "SEARCH client_scopes USING COVERING INDEX client_scopes_scope (scope=?)"},
 		},
 		{
+			name: "due key sets", run: func(r reader) error { _, err := r.DueKeySets(ctx, time.Unix(9, 0), 10); return err },
+			want: []string{"SEARCH client_key_sets USING INDEX client_key_sets_due (due_at<?)"},
+		},
+		{
+			name: "failing key sets", run: func(r reader) error { _, err := r.FailingKeySets(ctx, 10); return err },
+			want: []string{"SCAN client_key_sets USING INDEX client_key_sets_failing"}, walks: true,
+		},
+		{
 			name: "audit chain", run: func(r reader) error { _, err := r.AuditChain(ctx, 1, 5, 100); return err },
 			want: []string{"SEARCH audit_events USING INDEX sqlite_autoindex_audit_events_1 (stream_id=? AND seq>?)"},
 		},

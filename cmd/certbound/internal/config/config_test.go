@@ -73,6 +73,7 @@ func TestLoadServe(t *testing.T) {
 		},
 		TokenLifetime: config.Duration(5 * time.Minute),
 		Audit:         config.Audit{Durability: "strict", Instance: host, RefusalsPerSecond: 200},
+		Fetch:         config.DefaultFetch(),
 	}
 	if diff := cmp.Diff(want, got, ignoreSource); diff != "" {
 		t.Error(diff)
@@ -150,7 +151,7 @@ func TestNamedUpstream(t *testing.T) {
 func TestServeProblems(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"unknown at the top", "issuer:", "isuer:", `FILE:1:1: issuer: required
-FILE:2:1: unknown setting "isuer"; known here: version, issuer, listen, tls, database, keys, token_lifetime, audit, admin, ops, seed`},
+FILE:2:1: unknown setting "isuer"; known here: version, issuer, listen, tls, database, keys, token_lifetime, audit, fetch, admin, ops, seed`},
 		{"unknown inside", "  path: certbound.db", "  path: certbound.db\n  dsn: x", `FILE:8:3: unknown setting "dsn" in database; known here: path`},
 		{"unknown in a list", "      file: kek", "      fil: kek", `FILE:11:7: keys.keks[0].file: required
 FILE:12:7: unknown setting "fil" in keys.keks[0]; known here: id, file`},
@@ -172,10 +173,14 @@ FILE:12:7: unknown setting "fil" in keys.keks[0]; known here: id, file`},
 		{"algorithm", "  active: k1", "  active: k1\n  algorithm: HS256", `FILE:10:14: keys.algorithm: "HS256" is not one of ES256, ES384, EdDSA, PS256, RS256`},
 		{"rotation faster than anybody learns", "  active: k1", "  active: k1\n  rotate_every: 1m", `FILE:10:17: keys.rotate_every: 1m is outside 5m20s … 87600h in whole seconds`},
 		{"keys kept for too long", "  active: k1", "  active: k1\n  jwks_max_age: 24h", `FILE:10:17: keys.jwks_max_age: 24h is outside 10s … 1h in whole seconds`},
+		{"fetch: a host for a network", "tls:", "fetch: {allow_private: [10.0.0.1/8]}\ntls:", `FILE:3:25: fetch.allow_private[0]: 10.0.0.1/8 has bits behind its length; the network is 10.0.0.0/8`},
+		{"fetch: no network at all", "tls:", "fetch: {allow_private: [intranet]}\ntls:", `FILE:3:25: fetch.allow_private[0]: netip.ParsePrefix("intranet"): no '/'`},
+		{"fetch: bounds", "tls:", "fetch: {timeout: 2m, key_set_interval: 1m, key_set_floor: 2m}\ntls:", `FILE:3:18: fetch.timeout: 2m is outside 1s … 1m in whole seconds
+FILE:3:59: fetch.key_set_floor: 2m is longer than key_set_interval, 1m`},
 		{"min_version", "  certificate:", "  min_version: \"1.1\"\n  certificate:", `FILE:4:16: tls.min_version: "1.1" is not one of 1.3, 1.2`},
 		{"anchors and aliases", "https://as.example.com", "&a https://as.example.com", `FILE:2:9: issuer: want a text, got YAML's anchor, which certbound does not read: write the value out`},
 		{"two documents", "database:", "---\ndatabase:", `FILE:7:1: a second YAML document; a process has one`},
-		{"all at once", "tls:\n  certificate: server.pem", "wat: 1\ntls:\n  min_version: x", `FILE:3:1: unknown setting "wat"; known here: version, issuer, listen, tls, database, keys, token_lifetime, audit, admin, ops, seed
+		{"all at once", "tls:\n  certificate: server.pem", "wat: 1\ntls:\n  min_version: x", `FILE:3:1: unknown setting "wat"; known here: version, issuer, listen, tls, database, keys, token_lifetime, audit, fetch, admin, ops, seed
 FILE:4:1: tls.certificate: required
 FILE:5:16: tls.min_version: "x" is not one of 1.3, 1.2`},
 	} {

@@ -15,6 +15,7 @@ func TestEnvironmentOverridesTheFile(t *testing.T) {
 		"CERTBOUND_ISSUER=https://other.example.com",
 		"CERTBOUND_TLS_KEY_FILE=relative.key",
 		"CERTBOUND_TOKEN_LIFETIME=90s",
+		"CERTBOUND_FETCH_ALLOW_PRIVATE=10.0.0.0/8,fd00::/8",
 		"CERTBOUND_KEYS_KEKS_0_FILE=/run/secrets/kek",
 		"CERTBOUND_KEYS_KEKS_1_ID=k2",
 		"CERTBOUND_KEYS_KEKS_1_FILE=/run/secrets/kek2",
@@ -31,6 +32,9 @@ func TestEnvironmentOverridesTheFile(t *testing.T) {
 	}
 	if got.Issuer != "https://other.example.com" || got.TLS.Key != "relative.key" || got.TokenLifetime != config.Duration(90*time.Second) {
 		t.Errorf("issuer %s, key %s, lifetime %s", got.Issuer, got.TLS.Key, got.TokenLifetime)
+	}
+	if len(got.Fetch.AllowPrivate) != 2 || got.Fetch.AllowPrivate[1].String() != "fd00::/8" {
+		t.Errorf("networks %v", got.Fetch.AllowPrivate)
 	}
 	if diff := cmp.Diff([]string{"CERTBOUND_SERVICE_HOST"}, loaded.Unused); diff != "" {
 		t.Error(diff)

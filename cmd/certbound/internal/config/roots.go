@@ -25,8 +25,20 @@ func ReadRoots(file Path) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// AddRoots is ReadRoots into a pool that has others already.
+func AddRoots(pool *x509.CertPool, file Path) (*x509.CertPool, error) {
+	data, err := os.ReadFile(string(file))
+	if err != nil {
+		return nil, readError(string(file), err)
+	}
+	return addRoots(pool, string(file), data)
+}
+
 func parseRoots(file string, data []byte) (*x509.CertPool, error) {
-	pool := x509.NewCertPool()
+	return addRoots(x509.NewCertPool(), file, data)
+}
+
+func addRoots(pool *x509.CertPool, file string, data []byte) (*x509.CertPool, error) {
 	rest, count := data, 0
 	for bytes.Contains(rest, []byte("-----BEGIN")) {
 		start := len(data) - len(rest) + bytes.Index(rest, []byte("-----BEGIN"))

@@ -1,11 +1,14 @@
 package config
 
 import (
+	"net/netip"
 	"os"
 	"time"
 
+	"github.com/certbound/certbound/authz/keyset"
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/keys"
+	"github.com/certbound/certbound/keys/fetch"
 	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/resource/proxy"
 )
@@ -30,6 +33,8 @@ type Serve struct {
 	TokenLifetime Duration `yaml:"token_lifetime" env:"TOKEN_LIFETIME" reload:"restart"`
 	// Audit says how the record of what was decided is kept.
 	Audit Audit `yaml:"audit" envPrefix:"AUDIT_" reload:"restart"`
+	// Fetch says how addresses are called that clients register.
+	Fetch Fetch `yaml:"fetch" envPrefix:"FETCH_"`
 	// Admin is the listener of the admin API. Default: none.
 	Admin Admin `yaml:"admin" envPrefix:"ADMIN_" reload:"restart"`
 	// Ops is the listener of /livez, /readyz and /metrics. Default: none.
@@ -101,6 +106,49 @@ type Audit struct {
 	RefusalsPerSecond int `yaml:"refusals_per_second" env:"REFUSALS_PER_SECOND"`
 }
 
+// Fetch configures how the server calls addresses that come from a registration:
+// the jwks_uri of clients. Only https, no proxy, no redirect, and only hosts of the
+// public internet unless AllowPrivate says otherwise.
+type Fetch struct {
+	// Roots is a PEM file of the CAs that sign the servers of partners. Default:
+	// none, and then nothing can be fetched.
+	Roots Path `yaml:"roots" env:"ROOTS_FILE"`
+	// SystemRoots believes the CAs of the operating system as well. Default false.
+	SystemRoots bool `yaml:"system_roots" env:"SYSTEM_ROOTS"`
+	// AllowPrivate are networks that may be called although they are not of the
+	// public internet, such as 10.1.0.0/16. Default: none.
+	AllowPrivate []netip.Prefix `yaml:"allow_private" env:"ALLOW_PRIVATE"`
+	// Timeout of one call with everything. Default 10s, at most 1m.
+	Timeout Duration `yaml:"timeout" env:"TIMEOUT"`
+	// KeySetInterval is how often each jwks_uri is read. Default 15m, 10s to 24h.
+	KeySetInterval Duration `yaml:"key_set_interval" env:"KEY_SET_INTERVAL" reload:"restart"`
+	// KeySetFloor is the least time between two tries of one jwks_uri, also when its
+	// client shows a certificate that is not known yet. Default 1m, 1s to 1h.
+	KeySetFloor Duration `yaml:"key_set_floor" env:"KEY_SET_FLOOR" reload:"restart"`
+}
+
+// DefaultFetch is what is in force when nothing is configured.
+func DefaultFetch() Fetch {
+	return Fetch{
+		Timeout:        Duration(fetch.DefaultTimeout),
+		KeySetInterval: Duration(keyset.DefaultInterval), KeySetFloor: Duration(keyset.DefaultFloor),
+	}
+}
+
+func (f *Fetch) validate(c *checker) {
+	for i, network := range f.AllowPrivate {
+		if network.Masked() != network {
+			c.problem(index("fetch.allow_private", i), "%s has bits behind its length; the network is %s", network, network.Masked())
+		}
+	}
+	c.within("fetch.timeout", f.Timeout, time.Second, fetch.MaxTimeout)
+	c.within("fetch.key_set_floor", f.KeySetFloor, time.Second, time.Hour)
+	c.within("fetch.key_set_interval", f.KeySetInterval, 10*time.Second, 24*time.Hour)
+	if f.KeySetFloor > f.KeySetInterval {
+		c.problem("fetch.key_set_floor", "%s is longer than key_set_interval, %s", f.KeySetFloor, f.KeySetInterval)
+	}
+}
+
 // Admin configures the listener of the admin API. It has the certificate and the
 // TLS version of the public one.
 type Admin struct {
@@ -132,6 +180,7 @@ func defaultServe() *Serve {
 		Keys:          DefaultKeys(),
 		Audit:         Audit{Durability: "strict", Instance: hostname(), RefusalsPerSecond: 200},
 		TLS:           TLS{MinVersion: "1.3"},
+		Fetch:         DefaultFetch(),
 	}
 }
 
@@ -162,6 +211,7 @@ func (s *Serve) validate(c *checker) {
 	if s.Audit.RefusalsPerSecond < 1 || s.Audit.RefusalsPerSecond > 10_000 {
 		c.problem("audit.refusals_per_second", "%d is not from 1 to 10000", s.Audit.RefusalsPerSecond)
 	}
+	s.Fetch.validate(c)
 	if s.Admin.Listen != "" {
 		c.address("admin.listen", s.Admin.Listen)
 	}

@@ -1,7 +1,9 @@
 package dev
 
 import (
+	"net/netip"
 	"os"
+	"time"
 
 	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
@@ -58,7 +60,12 @@ func (s *Server) configs(l *listeners) (*config.Serve, *config.Proxy) {
 		TokenLifetime: config.Duration(lifetime),
 		Seed:          config.Path(s.options.Seed),
 		Audit:         config.Audit{Durability: "strict", Instance: "dev", RefusalsPerSecond: 200},
+		Fetch:         config.DefaultFetch(),
 	}
+	// Whoever tries a jwks_uri has its server here, and does not want to wait.
+	serve.Fetch.Roots = config.Path(s.file(s.Info.CA))
+	serve.Fetch.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	serve.Fetch.KeySetInterval, serve.Fetch.KeySetFloor = config.Duration(time.Minute), config.Duration(time.Second)
 	proxy := &config.Proxy{
 		Version: 1, Listen: l.proxy.Addr().String(), TLS: tls, Issuer: s.Info.Issuer,
 		IssuerCA: config.Path(s.file(s.Info.CA)), Audience: s.Info.Audience, Leeway: config.Duration(s.options.Leeway),

@@ -18,6 +18,7 @@ import (
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
 	"github.com/certbound/certbound/cmd/certbound/internal/ops"
 	"github.com/certbound/certbound/keys"
+	"github.com/certbound/certbound/keys/fetch"
 	"github.com/certbound/certbound/keys/servertls"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
@@ -74,6 +75,7 @@ type Authz struct {
 	mu       sync.Mutex // held by Reload
 	config   *config.Serve
 	seed     []byte // what was applied last
+	fetcher  fetcher
 }
 
 // inputs is what the configuration names, opened and checked.
@@ -82,6 +84,7 @@ type inputs struct {
 	sealer   *keys.Sealer
 	seed     *admin.Registration
 	seedText []byte
+	fetcher  *fetch.Client
 }
 
 // CheckAuthz opens every file but the database, and reports all that is wrong.
@@ -100,7 +103,8 @@ func openInputs(c *config.Serve, o Options, check func(seed *admin.Registration)
 	listener, tlsErr := newTLS(c.Source, c.TLS, o)
 	sealer, sealerErr := newSealer(c)
 	seed, seedText, seedErr := readSeed(c, check)
-	return &inputs{listener, sealer, seed, seedText}, errors.Join(issuerErr, tlsErr, sealerErr, seedErr)
+	fetcher, fetchErr := newFetcher(c)
+	return &inputs{listener, sealer, seed, seedText, fetcher}, errors.Join(issuerErr, tlsErr, sealerErr, seedErr, fetchErr)
 }
 
 // NewAuthz opens everything an authorization server needs.
@@ -135,12 +139,16 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 	if err := in.seed.Apply(ctx, a.store, o.clock()()); err != nil {
 		return placeSeed(c, err)
 	}
+	a.fetcher.client.Store(in.fetcher)
 	server, err := authz.New(ctx, authz.Config{
 		Issuer: c.Issuer, Store: a.store, Keys: rings.tokens, FeedKeys: rings.feed, CheckpointKeys: rings.checkpoints,
 		TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(), Observe: o.Metrics.Observe,
 		Audit: authz.Audit{
 			Instance: c.Audit.Instance, Durability: audit.Durability(c.Audit.Durability),
 			RefusalsPerSecond: float64(c.Audit.RefusalsPerSecond), Observe: o.Metrics.ObserveCommit,
+		},
+		KeySets: authz.KeySets{
+			Fetcher: &a.fetcher, Interval: time.Duration(c.Fetch.KeySetInterval), Floor: time.Duration(c.Fetch.KeySetFloor),
 		},
 	})
 	if err != nil {
@@ -156,7 +164,12 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 		return fmt.Errorf("starting the authorization server: %w", err)
 	}
 	o.Metrics.ShowAuthz(server)
-	a.Checks = []ops.Check{{Name: "database", Probe: server.Ready}, {Name: "keys", Probe: server.KeysReady}, {Name: "trust", Probe: server.TrustCurrent, Advisory: true}}
+	a.Checks = []ops.Check{
+		{Name: "database", Probe: server.Ready},
+		{Name: "keys", Probe: server.KeysReady},
+		{Name: "trust", Probe: server.TrustCurrent, Advisory: true},
+		{Name: "key_sets", Probe: server.KeySetsCurrent, Advisory: true},
+	}
 	return nil
 }
 

@@ -37,6 +37,7 @@ func (a *Authz) Reload(ctx context.Context, c *config.Serve) (changed []string, 
 		return nil, err
 	}
 	a.listener.Adopt(in.listener)
+	a.fetcher.client.Store(in.fetcher)
 	a.config = c
 	return changed, nil
 }

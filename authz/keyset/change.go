@@ -1,0 +1,114 @@
+package keyset
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/keys/thumbprint"
+	"github.com/certbound/certbound/storage"
+)
+
+// feedLife is how long resource servers are told of something: until the last
+// token it can touch has expired, plus 60 s (design rule 11).
+const feedLife = oauth.MaxTokenLifetime + time.Minute
+
+// change is what a set made of a client's certificates.
+type change struct {
+	added, removed []thumbprint.Thumbprint
+	ignored        []string
+}
+
+func (c *change) any() bool { return len(c.added)+len(c.removed) > 0 }
+
+// Record is a certificate as the store keeps it.
+func Record(clientID string, leaf *x509.Certificate, now time.Time) storage.Certificate {
+	return storage.Certificate{
+		Thumbprint: thumbprint.Of(leaf), ClientID: clientID, DER: leaf.Raw,
+		NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), CreatedAt: now,
+	}
+}
+
+// Add registers a certificate. When it was taken from a client before, resource
+// servers are told that tokens bound to it are good again; what an administrator
+// has revoked stays so.
+func Add(ctx context.Context, tx storage.Tx, c storage.Certificate, now time.Time) error {
+	if err := tx.AddCertificate(ctx, c); err != nil {
+		return err
+	}
+	told, err := tx.Denied(ctx, storage.FeedCertificate, c.Thumbprint.String(), now)
+	if err != nil || !told {
+		return err
+	}
+	revoked, err := tx.CertificateDenied(ctx, c.Thumbprint)
+	if err != nil || revoked {
+		return err
+	}
+	return tell(ctx, tx, storage.FeedLift, c.Thumbprint, now.Add(feedLife), now)
+}
+
+// remove takes a certificate from a client and tells resource servers, as long as
+// a token bound to it can live: none outlives its certificate (design rule 10).
+func remove(ctx context.Context, tx storage.Tx, c storage.Certificate, now time.Time) error {
+	if err := tx.RemoveCertificate(ctx, c.ClientID, c.Thumbprint); err != nil {
+		return err
+	}
+	end := now.Add(feedLife)
+	if last := c.NotAfter.Add(time.Minute); last.Before(end) {
+		end = last
+	}
+	if !end.After(now) {
+		return nil
+	}
+	return tell(ctx, tx, storage.FeedDeny, c.Thumbprint, end, now)
+}
+
+func tell(ctx context.Context, tx storage.Tx, action storage.FeedAction, t thumbprint.Thumbprint, end, now time.Time) error {
+	_, err := tx.AppendFeed(ctx, []storage.FeedEntry{{
+		Kind: storage.FeedCertificate, Action: action, Subject: t.String(), CreatedAt: now, ExpiresAt: end,
+	}})
+	return err
+}
+
+// replace brings a client's certificates to those of the set. One that another
+// client has is left out and noted: a certificate belongs to one client.
+func replace(ctx context.Context, tx storage.Tx, clientID string, set *Set, now time.Time) (change, error) {
+	c := change{ignored: slices.Clone(set.Ignored)}
+	registered, err := tx.ClientCertificates(ctx, clientID)
+	if err != nil {
+		return c, err
+	}
+	for _, certificate := range registered {
+		if set.has(certificate.Thumbprint) {
+			continue
+		}
+		if err := remove(ctx, tx, certificate, now); err != nil {
+			return c, err
+		}
+		c.removed = append(c.removed, certificate.Thumbprint)
+	}
+	for _, leaf := range set.Certificates {
+		record := Record(clientID, leaf, now)
+		owner, err := tx.Certificate(ctx, record.Thumbprint)
+		switch {
+		case err == nil && owner.ClientID != clientID:
+			c.ignored = append(c.ignored, fmt.Sprintf("certificate %s: it is registered for another client", record.Thumbprint))
+		case errors.Is(err, storage.ErrNotFound):
+			if err := Add(ctx, tx, record, now); err != nil {
+				return c, err
+			}
+			c.added = append(c.added, record.Thumbprint)
+		case err != nil:
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+func (s *Set) has(t thumbprint.Thumbprint) bool {
+	return slices.ContainsFunc(s.Certificates, func(c *x509.Certificate) bool { return thumbprint.Of(c) == t })
+}
