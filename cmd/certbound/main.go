@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/certbound/certbound/cmd/certbound/internal/cli"
+	"github.com/certbound/certbound/cmd/certbound/internal/linelog"
 )
 
 func main() {
@@ -33,6 +34,8 @@ type Main struct {
 	Args           []string // without the program's name
 	Environ        []string // "NAME=value"
 	Stdout, Stderr io.Writer
+
+	log *linelog.Log // made on demand
 }
 
 // Run parses the arguments, runs one command until it ends or ctx does, and
@@ -43,6 +46,9 @@ func (m *Main) Run(ctx context.Context) int {
 	root.SetOut(m.Stdout)
 	root.SetErr(m.Stderr)
 	err := root.ExecuteContext(ctx)
+	if m.log != nil {
+		m.log.Flush()
+	}
 	if err != nil {
 		_, _ = fmt.Fprintf(m.Stderr, "certbound: %v\n", err) // nowhere else to say it
 	}
@@ -82,8 +88,14 @@ func group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// logger writes what happens as JSON lines to stderr.
-func (m *Main) logger() *slog.Logger { return slog.New(slog.NewJSONHandler(m.Stderr, nil)) }
+// logger writes what happens as JSON lines to stderr, all of them before Run
+// returns.
+func (m *Main) logger() *slog.Logger {
+	if m.log == nil {
+		m.log = linelog.New(m.Stderr)
+	}
+	return m.log.Logger
+}
 
 // warnUnused says which CERTBOUND_ variables did nothing: mostly a misspelling.
 func warnUnused(ctx context.Context, logger *slog.Logger, names []string) {

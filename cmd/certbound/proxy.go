@@ -46,6 +46,7 @@ func (m *Main) proxy(ctx context.Context, file string) error {
 		return err
 	}
 	defer proxy.Close()
+	process.ReserveHeap()
 	group := &process.Group{Logger: logger, Metrics: metrics}
 	defer group.Close()
 	if err := group.Listen(ctx, "proxy", c.Listen, proxy.Server); err != nil {

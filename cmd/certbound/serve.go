@@ -70,6 +70,7 @@ func (m *Main) serve(ctx context.Context, file, administrator string) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, authz.Close()) }()
+	process.ReserveHeap()
 	group := &process.Group{Logger: logger, Metrics: metrics}
 	defer group.Close()
 	if err := group.Listen(ctx, "authz", c.Listen, authz.Server); err != nil {
