@@ -142,14 +142,39 @@ func (r *Ring) Algorithm() string { return r.view.Load().signer("", r.algorithm)
 
 // PublicKey returns the published key with that kid: what this ring has signed
 // is verified with it, without asking anybody. Its Algorithm is the only one it
-// may be used with.
+// may be used with. A kid that is not known may be that of a key which another
+// instance has made in an emergency: the store is asked for it, four times a
+// second at most, whoever sends how many.
 func (r *Ring) PublicKey(kid string) (jose.JSONWebKey, bool) {
+	key, known := r.publicKey(kid)
+	if !known && r.readUnlessJustRead() {
+		return r.publicKey(kid)
+	}
+	return key, known
+}
+
+func (r *Ring) publicKey(kid string) (jose.JSONWebKey, bool) {
 	v, now := r.view.Load(), r.clock()
 	i := slices.IndexFunc(v.records, func(record Record) bool { return record.KID == kid })
 	if i < 0 || !published(&v.records[i], r.policy, now) {
 		return jose.JSONWebKey{}, false
 	}
 	return v.opened[i].key, true
+}
+
+// justRead is how old knowledge may be to say that a key does not exist.
+const justRead = time.Second / 4
+
+// readUnlessJustRead reports whether there may be news.
+func (r *Ring) readUnlessJustRead() bool {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	if age := r.clock().Sub(r.view.Load().read); age >= 0 && age < justRead {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), maxAge)
+	defer cancel()
+	return r.read(ctx) == nil
 }
 
 // PublicJWKS returns the JWK set (RFC 7517 §5): next and active keys, and

@@ -97,6 +97,37 @@ func TestOneRead(t *testing.T) {
 	}
 }
 
+// TestUnknownKey: a key that another instance has just made is found, and a storm
+// of kids that nobody has made costs four questions a second.
+func TestUnknownKey(t *testing.T) {
+	store, now := &counted{}, start
+	c := Config{Store: store, Sealer: sealer(t, kek("k1", 1)), Clock: func() time.Time { return now }}
+	a, b := open(t, c), open(t, c)
+	spares, err := a.Spare(ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Update(func(tx Tx) error { _, err := a.RevokeIn(t.Context(), tx, a.KeyID(), spares); return err }); err != nil {
+		t.Fatal(err)
+	}
+	kid := spares[ES256].KID
+	if _, ok := b.PublicKey(kid); ok {
+		t.Error("known although nothing was read")
+	}
+	now = start.Add(justRead)
+	if _, ok := b.PublicKey(kid); !ok {
+		t.Error("a key that was made elsewhere is not found")
+	}
+	before := store.reads
+	for i := range 100 {
+		now = now.Add(justRead / 50)
+		b.PublicKey("unknown" + string(rune('a'+i%26)))
+	}
+	if n := store.reads - before; n > 2 {
+		t.Errorf("%d reads in half a second", n)
+	}
+}
+
 // TestSignerIsFree: choosing the key costs the signing path nothing.
 func TestSignerIsFree(t *testing.T) {
 	r := open(t, Config{Store: &memory{}, Sealer: sealer(t, kek("k1", 1)), Clock: clock})

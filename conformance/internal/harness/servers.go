@@ -159,6 +159,16 @@ func (s *Site) StartProxy(t testing.TB) *Dev {
 	return d
 }
 
+// StartWith runs the authorization server alone, with more flags.
+func (s *Site) StartWith(t testing.TB, flags ...string) *Dev {
+	t.Helper()
+	d := s.dev()
+	serve, _ := s.WriteConfigs(t)
+	StartProcess(t, d.Stderr, append([]string{"serve", "--config", serve}, flags...)...)
+	d.waitListening(t, "authz")
+	return d
+}
+
 // StartProxy runs one more proxy in front of the API of a dev, which has learned
 // nothing yet, and returns it as a Dev without what only dev has. It follows no
 // revocations.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/certbound/certbound/authz"
 	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/resource/revokefeed"
@@ -30,6 +31,8 @@ func openRings(ctx context.Context, c *config.Serve, o Options, store storage.St
 func ringConfig(c *config.Serve, o Options, store storage.Store, sealer *keys.Sealer, purpose string) keys.Config {
 	policy := keys.Policy{CacheTime: time.Duration(c.Keys.JWKSMaxAge), RotateEvery: time.Duration(c.Keys.RotateEvery)}
 	switch purpose {
+	case keys.AccessTokens:
+		policy.Lifetime = oauth.MaxTokenLifetime
 	case authz.FeedPurpose:
 		policy.Lifetime = revokefeed.Lifetime
 	case audit.CheckpointPurpose:
