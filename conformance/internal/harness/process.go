@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -19,8 +20,14 @@ type Process struct {
 // with 0. Its log may be shared with other processes.
 func StartProcess(t testing.TB, stderr *Log, args ...string) *Process {
 	t.Helper()
+	return StartProgram(t, stderr, Binary(t), args...)
+}
+
+// StartProgram is StartProcess for another program than certbound.
+func StartProgram(t testing.TB, stderr *Log, path string, args ...string) *Process {
+	t.Helper()
 	p := &Process{Stdout: &Log{}, Stderr: stderr, exited: make(chan struct{})}
-	p.cmd = exec.Command(Binary(t), args...)
+	p.cmd = exec.Command(path, args...)
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Stdout, p.cmd.Stderr = p.Stdout, p.Stderr
 	if err := p.cmd.Start(); err != nil {
@@ -32,7 +39,7 @@ func StartProcess(t testing.TB, stderr *Log, args ...string) *Process {
 	}()
 	t.Cleanup(func() {
 		if err := p.Stop(); err != nil {
-			t.Errorf("certbound %v: %v", args, err)
+			t.Errorf("%s %v: %v", filepath.Base(path), args, err)
 		}
 	})
 	return p
