@@ -73,7 +73,7 @@ reached, 3 a check failed.`,
 	audit.AddCommand(m.auditVerifyCommand(), m.auditCheckpointCommand())
 	root.AddCommand(
 		m.devCommand(), m.demoCommand(), m.serveCommand(), m.proxyCommand(),
-		m.tokenCommand(), m.configCommand(), m.versionCommand(),
+		m.tokenCommand(), m.configCommand(), m.policyCommand(), m.versionCommand(),
 		m.clientCommand(), m.certCommand(), m.keyCommand(), m.adminCommand(), audit, m.explainCommand(), m.selftestCommand(),
 	)
 	return root
