@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -252,15 +253,15 @@ func TestNewAuthzTakesTheClock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked := false
+	var asked atomic.Bool // work in the background asks too
 	o := options
-	o.Clock = func() time.Time { asked = true; return time.Now() }
+	o.Clock = func() time.Time { asked.Store(true); return time.Now() }
 	authz, err := process.NewAuthz(t.Context(), c, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := authz.Close(); err != nil || !asked {
-		t.Errorf("close: %v, clock asked: %v", err, asked)
+	if err := authz.Close(); err != nil || !asked.Load() {
+		t.Errorf("close: %v, clock asked: %v", err, asked.Load())
 	}
 }
 
