@@ -65,7 +65,7 @@ type Config struct {
 	// CacheSize is how many tokens are remembered to have a good signature. It is
 	// the one thing that is remembered: expiry, binding, revocation and all else is
 	// checked on every request, and a result dies with its key. 0 means
-	// [DefaultCacheSize], which is some 20 MB of tokens of the usual size when it
+	// [DefaultCacheSize], which is some 15 MB of tokens of the usual size when it
 	// is full; a negative value means none, and more than [MaxCacheSize] is
 	// refused. It is a target: up to 31 tokens may be kept on top of it.
 	CacheSize int

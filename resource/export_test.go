@@ -1,5 +1,12 @@
 package resource
 
+import "github.com/certbound/certbound/resource/accesstoken"
+
+// Remember lets v believe that it has verified the token.
+func Remember(v *Verifier, token string, c *accesstoken.Claims) {
+	v.results.put(token, newReading(accesstoken.Header{Algorithm: "ES256", Type: "at+jwt", KeyID: "k1"}, c, nil))
+}
+
 // Known is how many tokens v remembers.
 func Known(v *Verifier) int {
 	if v.results == nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/resource"
+	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/resource/jwks"
 )
@@ -216,6 +217,34 @@ func TestMemoryIsFlat(t *testing.T) {
 	none := newBench(t, func(c *resource.Config) { c.CacheSize = -1 })
 	if _, err := none.verifier.VerifyRequest(request(none.token(none.acme), &none.acme)); err != nil || resource.Known(none.verifier) != 0 {
 		t.Errorf("without a cache: %v", err)
+	}
+}
+
+// TestMillionDistinctTokens: what is remembered of a million tokens takes no more
+// than what is remembered of a hundred thousand.
+func TestMillionDistinctTokens(t *testing.T) {
+	b := newBench(t)
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before, padding := heap(), strings.Repeat("x", 680)
+	var early uint64
+	for i := 1; i <= 1_000_000; i++ {
+		resource.Remember(b.verifier, padding+fmt.Sprintf("%020d", i), &accesstoken.Claims{Issuer: issuerURL, ID: fmt.Sprint(i), Audience: []string{audience}, Scopes: []string{"accounts:read"}})
+		if i == 100_000 {
+			early = heap()
+		}
+	}
+	late := heap()
+	t.Logf("%d tokens take %d KiB after a hundred thousand, %d KiB after a million", resource.Known(b.verifier), (early-before)>>10, (late-before)>>10)
+	if late > early+early/2 {
+		t.Errorf("memory grows: %d octets, then %d", early, late)
+	}
+	if n := resource.Known(b.verifier); n > resource.DefaultCacheSize {
+		t.Errorf("%d tokens are remembered", n)
 	}
 }
 

@@ -19,15 +19,17 @@ const (
 	// firstRetry is how soon a failed fetch is tried again; it doubles up to
 	// floor.
 	firstRetry = time.Second
-	// maxStale is how long the last good set is used while no newer one can be
-	// had. No access token lives that long, so an honest outage never reaches
-	// it; it ends the use of a stolen key by somebody who keeps us from the
-	// issuer.
-	maxStale = 24 * time.Hour
 	// unknownFor is how long a kid that a fetched set did not have asks for no
 	// further fetch, and maxUnknown how many such kids are remembered.
 	unknownFor = time.Minute
 	maxUnknown = 1000
+)
+
+// Bounds of Config.MaxStale.
+const (
+	DefaultMaxStale = 24 * time.Hour
+	minMaxStale     = time.Minute
+	maxMaxStale     = 7 * 24 * time.Hour
 )
 
 // ErrUnavailable means that the issuer's keys are not known: they have never
@@ -40,6 +42,12 @@ type Config struct {
 	HTTPClient *http.Client     // default: the system's roots
 	Clock      func() time.Time // default time.Now
 	Logger     *slog.Logger     // failed fetches; default slog.Default()
+
+	// MaxStale is how long the last good set is used while no newer one can be had:
+	// from a minute to a week, 0 means [DefaultMaxStale]. No access token lives as
+	// long as the default, so an honest outage never reaches it; it ends the use of
+	// a stolen key by somebody who keeps us from the issuer.
+	MaxStale time.Duration
 }
 
 // Remote is an issuer's published set of keys, fetched when it is needed and
@@ -48,11 +56,17 @@ type Config struct {
 // It owns no background work. A fetch is started by a request, serves all that
 // wait, has its own deadline, and does not end with the request that started
 // it. However many unknown kids strangers send, there is at most one fetch at a
-// time and one in ten seconds.
+// time and one in ten seconds, and no more than a thousand such kids are
+// remembered.
+//
+// What the issuer says in Cache-Control counts between ten seconds and an hour:
+// that hour is how long a key that was withdrawn may live on here, where no
+// revocation feed says otherwise.
 type Remote struct {
-	fetcher fetcher
-	clock   func() time.Time
-	logger  *slog.Logger
+	fetcher  fetcher
+	maxStale time.Duration
+	clock    func() time.Time
+	logger   *slog.Logger
 
 	mu       sync.Mutex
 	current  *snapshot            // the last good set; nil before the first
@@ -81,7 +95,13 @@ func New(c Config) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Remote{fetcher: f, clock: c.Clock, logger: c.Logger, unknown: map[string]time.Time{}}
+	if c.MaxStale == 0 {
+		c.MaxStale = DefaultMaxStale
+	}
+	if c.MaxStale < minMaxStale || c.MaxStale > maxMaxStale {
+		return nil, fmt.Errorf("jwks: MaxStale %v is not between %v and %v", c.MaxStale, minMaxStale, maxMaxStale)
+	}
+	r := &Remote{fetcher: f, maxStale: c.MaxStale, clock: c.Clock, logger: c.Logger, unknown: map[string]time.Time{}}
 	if r.clock == nil {
 		r.clock = time.Now
 	}
@@ -161,7 +181,7 @@ func (r *Remote) afterFetch(kid string) ([]jose.JSONWebKey, error) {
 // usable is the current set, unless there is none, it is empty, or too old.
 func (r *Remote) usable(now time.Time) *snapshot {
 	s := r.current
-	if s == nil || len(s.set) == 0 || now.Sub(s.fetched) >= maxStale {
+	if s == nil || len(s.set) == 0 || now.Sub(s.fetched) >= r.maxStale {
 		return nil
 	}
 	return s
