@@ -1,9 +1,12 @@
 package conformance
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -165,4 +168,123 @@ func TestCertVerifySaysWhatTheServerSays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// doctorReport is what `certbound doctor -o json` prints.
+type doctorReport struct {
+	Findings []struct{ Level, Check, What, Why, Fix string }
+	Problems int
+	Warnings int
+}
+
+// examine runs the doctor on a configuration and returns what it found of the
+// worse levels, as "level check".
+func examine(t *testing.T, wantCode int, args ...string) (found []string, text string) {
+	t.Helper()
+	result := harness.Run(t, append([]string{"doctor", "-o", "json"}, args...)...)
+	var report doctorReport
+	if err := json.Unmarshal([]byte(result.Stdout), &report); err != nil || result.Code != wantCode {
+		t.Fatalf("code %d, want %d; %v\n%s%s", result.Code, wantCode, err, result.Stdout, result.Stderr)
+	}
+	for _, f := range report.Findings {
+		if f.Level == "ok" {
+			continue
+		}
+		if f.Why == "" || f.Fix == "" {
+			t.Errorf("a finding without why or fix: %+v", f)
+		}
+		if entry := f.Level + " " + f.Check; !slices.Contains(found, entry) {
+			found = append(found, entry)
+		}
+	}
+	return found, result.Stdout
+}
+
+func TestDoctor(t *testing.T) {
+	site := harness.NewSite(t, newUpstream(t).URL)
+	site.Follow(t)
+	site.Start(t)
+	serve, proxy := filepath.Join(site.Dir, "serve.yaml"), filepath.Join(site.Dir, "proxy.yaml")
+	ca := filepath.Join(site.Dir, "ca.pem")
+	expect := func(t *testing.T, code int, want string, args ...string) {
+		t.Helper()
+		if found, text := examine(t, code, args...); strings.Join(found, ", ") != want {
+			t.Errorf("found %q, want %q\n%s", found, want, text)
+		}
+	}
+	// The API of the test answers whoever asks: that is worth a warning, no more.
+	expect(t, 0, "warning upstream_bypass", "--config", proxy)
+	expect(t, 3, "warning upstream_bypass", "--config", proxy, "--strict")
+	expect(t, 0, "", "--config", serve, "--ca", ca, "--strict")
+	// Without the roots nobody can say that the issuer is who it says.
+	expect(t, 3, "PROBLEM issuer", "--config", serve)
+
+	broken := func(name string, change func(map[string]any), of map[string]any) string {
+		copied := maps.Clone(of)
+		change(copied)
+		return site.WriteJSON(t, name, copied)
+	}
+	t.Run("key for everybody", func(t *testing.T) {
+		key := filepath.Join(site.Dir, "open.key")
+		if err := os.WriteFile(key, readFile(t, filepath.Join(site.Dir, "server.key")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		file := broken("open.yaml", func(c map[string]any) { c["tls"] = map[string]any{"certificate": "server.pem", "key": "open.key"} }, site.ProxyCfg)
+		expect(t, 3, "PROBLEM key_file, warning upstream_bypass", "--config", file)
+	})
+	t.Run("upstream away", func(t *testing.T) {
+		file := broken("away.yaml", func(c map[string]any) {
+			c["routes"] = []any{map[string]any{"path": "/a", "methods": []string{"GET"}, "scopes": []string{"x"}, "upstream": "http://127.0.0.1:" + harness.FreePort(t)}}
+			delete(c, "revocations")
+		}, site.ProxyCfg)
+		expect(t, 3, "warning feed, PROBLEM upstream", "--config", file)
+	})
+	t.Run("not a resource server", func(t *testing.T) {
+		site.Client(t, "one").WriteFiles(t, site.Dir, "one")
+		file := broken("one.yaml", func(c map[string]any) {
+			c["revocations"] = map[string]any{"client_id": "one", "certificate": "one.pem", "key": "one.key"}
+		}, site.ProxyCfg)
+		found, text := examine(t, 3, "--config", file)
+		if strings.Join(found, ", ") != "PROBLEM feed, warning upstream_bypass" || !strings.Contains(text, "not_a_resource_server") {
+			t.Errorf("found %q\n%s", found, text)
+		}
+	})
+	t.Run("another key-encryption key", func(t *testing.T) {
+		site.Replace(t, "kek2", base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n")
+		file := broken("kek.yaml", func(c map[string]any) {
+			c["keys"] = map[string]any{"active": "k1", "keks": []any{map[string]any{"id": "k1", "file": "kek2"}}}
+		}, site.Serve)
+		expect(t, 3, "PROBLEM key_encryption", "--config", file, "--ca", ca)
+	})
+	t.Run("no database yet", func(t *testing.T) {
+		file := broken("new.yaml", func(c map[string]any) { c["database"] = map[string]any{"path": "new.db"} }, site.Serve)
+		expect(t, 0, "warning database", "--config", file, "--ca", ca)
+		if _, err := os.Stat(filepath.Join(site.Dir, "new.db")); err == nil {
+			t.Error("the doctor made a database")
+		}
+	})
+	t.Run("certificate of another name", func(t *testing.T) {
+		site.CA.Server(t, keystest.DNS("elsewhere.test"), keystest.IP()).WriteFiles(t, site.Dir, "other")
+		file := broken("name.yaml", func(c map[string]any) { c["tls"] = map[string]any{"certificate": "other.pem", "key": "other.key"} }, site.Serve)
+		expect(t, 3, "PROBLEM server_name", "--config", file, "--ca", ca)
+	})
+	t.Run("a configuration that is none", func(t *testing.T) {
+		file := broken("bad.yaml", func(c map[string]any) { c["audiense"] = "x"; c["leeway"] = "31s" }, site.ProxyCfg)
+		found, text := examine(t, 3, "--config", file)
+		if !slices.Contains(found, "PROBLEM configuration") || !strings.Contains(text, "audiense") || !strings.Contains(text, "31s") {
+			t.Errorf("found %q\n%s", found, text)
+		}
+		if result := harness.Run(t, "doctor", "--config", "nowhere.yaml"); result.Code != 1 {
+			t.Errorf("no file: code %d", result.Code)
+		}
+	})
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
 }
