@@ -3,43 +3,50 @@ package config_test
 import (
 	"os"
 	"reflect"
-	"strings"
+	"regexp"
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
 )
 
-// TestRestartIsDocumented: the page for operators lists what needs a restart.
-func TestRestartIsDocumented(t *testing.T) {
-	page, err := os.ReadFile("../../../../docs/reload.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(page), "## What needs a restart")
-	section, _, _ = strings.Cut(section, "\n## ")
-	for _, of := range []reflect.Type{reflect.TypeFor[config.Serve](), reflect.TypeFor[config.Proxy]()} {
-		for _, name := range restartSettings(of, "", false) {
-			if !strings.Contains(section, "`"+name+"`") {
-				t.Errorf("docs/reload.md does not say that %s of %s needs a restart", name, of)
-			}
-		}
-	}
-}
-
-func restartSettings(of reflect.Type, in string, restart bool) (names []string) {
-	for i := range of.NumField() {
-		field := of.Field(i)
-		name := field.Tag.Get("yaml")
+// settingsOf lists what can be set, in the order of declaration: routes[].path.
+func settingsOf(t reflect.Type, path string) (all []string) {
+	for i := range t.NumField() {
+		name := t.Field(i).Tag.Get("yaml")
 		if name == "" || name == "-" {
 			continue
 		}
-		needs := restart || field.Tag.Get("reload") == "restart"
-		switch {
-		case field.Type.Kind() == reflect.Struct:
-			names = append(names, restartSettings(field.Type, in+name+".", needs)...)
-		case needs:
-			names = append(names, in+name)
+		child, kind := path+name, t.Field(i).Type
+		if kind.Kind() == reflect.Slice {
+			child, kind = child+"[]", kind.Elem()
+		}
+		if kind.Kind() == reflect.Struct {
+			all = append(all, settingsOf(kind, child+".")...)
+		} else {
+			all = append(all, path+name)
 		}
 	}
-	return names
+	return all
+}
+
+// TestProxyPage: docs/proxy.md has a line for each setting of the proxy, and for
+// none that does not exist.
+func TestProxyPage(t *testing.T) {
+	page, err := os.ReadFile("../../../../docs/proxy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z0-9_.\\[\\]]+)` \\|").FindAllSubmatch(page, -1) {
+		documented = append(documented, string(m[1]))
+	}
+	want := settingsOf(reflect.TypeFor[config.Proxy](), "")
+	slices.Sort(want)
+	slices.Sort(documented)
+	if diff := cmp.Diff(want, documented); diff != "" {
+		t.Errorf("settings (-code +page):\n%s", diff)
+	}
 }
