@@ -133,7 +133,7 @@ func TestDenialIsAskedInItsPlace(t *testing.T) {
 	c := clients(t)["pki"]
 	other := keystest.SelfSigned(t)
 	c.records.denied = map[thumbprint.Thumbprint]bool{thumbprint.Of(other.Cert): true}
-	a := &Authenticator{Config{Records: c.records, Trust: c.trust, Clock: time.Now}}
+	a := &Authenticator{Config{Records: c.records, Trust: c.trust, Clock: time.Now}, new(descriptions)}
 	for _, tt := range []struct {
 		query string
 		want  decision.Reason
@@ -176,7 +176,7 @@ func TestAuthenticateAs(t *testing.T) {
 			if tt.change != nil {
 				tt.change(&stored)
 			}
-			a := &Authenticator{Config{Records: &stored, Trust: c.trust, Clock: time.Now}}
+			a := &Authenticator{Config{Records: &stored, Trust: c.trust, Clock: time.Now}, new(descriptions)}
 			r := request(tt.pair, "client_id=ignored")
 			r.Header.Set("Authorization", "Bearer token")
 			var e decision.Evidence

@@ -38,7 +38,10 @@ type Config struct {
 const realm = "certbound"
 
 // Authenticator authenticates clients by the certificate of the connection.
-type Authenticator struct{ Config }
+type Authenticator struct {
+	Config
+	descriptions *descriptions
+}
 
 // New returns an Authenticator, or an error that names the missing dependency.
 func New(c Config) (*Authenticator, error) {
@@ -50,7 +53,7 @@ func New(c Config) (*Authenticator, error) {
 	case c.Clock == nil:
 		return nil, errors.New("clientauth: Config.Clock is missing")
 	}
-	return &Authenticator{c}, nil
+	return &Authenticator{c, new(descriptions)}, nil
 }
 
 // With returns an Authenticator that reads other records.
@@ -116,6 +119,7 @@ func (a *Authenticator) identify(r *http.Request, clientID string, peer *peercer
 		return nil, refusal
 	}
 	evidence.ClientID, evidence.Partner, evidence.ClaimedClientID = client.ID, client.PartnerID, ""
+	a.descriptions.keep(peer.Thumbprint, evidence.Certificate)
 	return &Authenticated{client, peer}, nil
 }
 
@@ -126,13 +130,7 @@ func (a *Authenticator) presented(r *http.Request, evidence *decision.Evidence) 
 	if err != nil {
 		return nil, oauth.RefuseFor(peerReason(err), err)
 	}
-	evidence.Certificate = decision.Certificate{
-		Thumbprint: peer.Thumbprint.String(),
-		Subject:    peer.Subject(),
-		Issuer:     peer.Issuer(),
-		Serial:     peer.Serial(),
-		NotAfter:   peer.Leaf.NotAfter.UTC(),
-	}
+	evidence.Certificate = a.descriptions.of(peer)
 	if err := peer.Check(a.Clock()); err != nil {
 		return nil, oauth.RefuseFor(peerReason(err), err)
 	}

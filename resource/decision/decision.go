@@ -116,11 +116,11 @@ func (d *Decision) Attrs() []slog.Attr {
 		outcome = "allow"
 	}
 	e := &d.Evidence
-	a := attrList{
+	a := append(make(attrList, 0, mostAttrs),
 		slog.String("request_id", d.RequestID),
 		slog.String("journey", string(d.Journey)),
 		slog.String("outcome", outcome),
-	}
+	)
 	a.text("reason", string(d.Reason))
 	a.number("status", d.Status)
 	a = append(a, slog.Int64("elapsed_us", d.Elapsed.Microseconds()))
@@ -152,6 +152,9 @@ func (d *Decision) Attrs() []slog.Attr {
 	a.text("tls_protocol", e.TLSProtocol)
 	return a
 }
+
+// mostAttrs is room for the attributes of a decision that was allowed.
+const mostAttrs = 28
 
 // attrList collects attributes and leaves empty ones out.
 type attrList []slog.Attr
