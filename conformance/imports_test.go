@@ -79,6 +79,8 @@ var importRules = []importRule{
 		"records and interfaces; a driver or protocol here would reach everybody"},
 	{[]string{"migrations"}, nil, []string{"storage/..."},
 		"embedded SQL and its runner; it knows no record"},
+	{[]string{"conformance/foreign"}, []string{"conformance/..."}, []string{"keys/keystest", "resource"},
+		"foreign issuers' tokens are shown to the verifier as its users have it; all else is black-box"},
 	{[]string{"conformance/..."}, []string{"conformance/...", "keys/keystest"}, nil,
 		"conformance is black-box: the binary and test certificates, no server package"},
 	{[]string{"docs"}, nil, nil,
@@ -124,6 +126,7 @@ var soleImporters = []struct {
 	{"github.com/goccy/go-yaml", []string{"cmd/...", "authz/admin", "conformance/..."}, nil, "files are decoded by commands, and registrations by the admin API; packages get a Config"},
 	{"github.com/caarlos0/env", []string{"cmd/..."}, nil, "the environment is read by commands, packages get a Config"},
 	{"github.com/prometheus/", []string{"cmd/certbound/internal/ops"}, []string{"conformance"}, "packages offer plain numbers and hooks; the one command decides who watches"},
+	{"golang.org/x/oauth2", nil, []string{"conformance/foreign"}, "somebody else's client, to be met in a test; ours is authz/tokenclient"},
 	{"golang.org/x/tools", []string{"conformance"}, nil, "only this test reads the source of the module"},
 }
 

@@ -76,7 +76,7 @@ func (s *Site) Start(t testing.TB) *Dev {
 // StartBoth is Start for who also needs the processes.
 func (s *Site) StartBoth(t testing.TB) (d *Dev, serve, proxy *Process) {
 	t.Helper()
-	d = s.dev()
+	d = s.Dev()
 	serveFile, proxyFile := s.WriteConfigs(t)
 	serve = StartProcess(t, d.Stderr, "serve", "--config", serveFile)
 	d.waitListening(t, "authz")
@@ -152,7 +152,7 @@ func (s *Site) Seed(t testing.TB, clients ...string) {
 // StartProxy runs the proxy alone: its issuer cannot be reached.
 func (s *Site) StartProxy(t testing.TB) *Dev {
 	t.Helper()
-	d := s.dev()
+	d := s.Dev()
 	_, proxy := s.WriteConfigs(t)
 	StartProcess(t, d.Stderr, "proxy", "--config", proxy)
 	d.waitListening(t, "proxy")
@@ -162,7 +162,7 @@ func (s *Site) StartProxy(t testing.TB) *Dev {
 // StartWith runs the authorization server alone, with more flags.
 func (s *Site) StartWith(t testing.TB, flags ...string) *Dev {
 	t.Helper()
-	d := s.dev()
+	d := s.Dev()
 	serve, _ := s.WriteConfigs(t)
 	StartProcess(t, d.Stderr, append([]string{"serve", "--config", serve}, flags...)...)
 	d.waitListening(t, "authz")
@@ -191,7 +191,8 @@ func (d *Dev) StartProxy(t testing.TB) *Dev {
 	return p
 }
 
-func (s *Site) dev() *Dev {
+// Dev is how tests talk to the site, whoever runs its servers.
+func (s *Site) Dev() *Dev {
 	d := &Dev{Dir: s.Dir, Stderr: &Log{}, Stdout: &Log{}, roots: s.CA.Pool()}
 	d.Issuer, d.Proxy, d.Audience = s.Issuer, s.Proxy, s.Proxy
 	d.TokenEndpoint, d.JWKSURI = s.Issuer+"/oauth2/token", s.Issuer+"/.well-known/jwks.json"
