@@ -94,7 +94,13 @@ func (p *page) compare(t *testing.T) {
 		p.write(t)
 		return
 	}
+	whole := strict() && flag.Lookup("test.run").Value.String() == ""
 	for _, tab := range p.tables {
+		for _, peer := range tab.order {
+			if _, ok := tab.seen[peer]; whole && !ok {
+				t.Errorf("%s, %s: nothing was seen of %s", pagePath, tab.name, peer)
+			}
+		}
 		for peer, s := range tab.seen {
 			stands := slices.Clone(tab.rows[peer])
 			if len(stands) > 0 && !s.pinned {
