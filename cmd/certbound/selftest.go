@@ -28,8 +28,9 @@ func (m *Main) selftestCommand() *cobra.Command {
 it. Then it tries what must be refused: the token in other hands, forged
 certificates and tokens, ambiguous requests, old TLS. It obtains tokens for this
 client, changes nothing else, and makes at most 200 requests within 3 minutes; the
-refusals stand in the logs and in the audit of the deployment. Ask its operator
-first.
+refusals stand in the logs and in the audit of the deployment, and one probe puts
+its short-lived, bound token into a query. Ask the operator first. What needs
+waiting, such as whether exp is looked at, is not tried.
 
 It ends with 0 when everything was refused, with 3 when something was not or the
 answer was unclear, with 2 when the good calls fail: then nothing was tested.`,
