@@ -92,7 +92,7 @@ func TestMostSpecificHost(t *testing.T) {
 		{"api.example.test.", "/a", "/a"},
 		{"other.test", "/a", "/a"},
 		{"127.0.0.1:1", "/a", "127.0.0.1/a"}, {"[::1]:8444", "/a", "::1/a"}, {"[0:0::1]", "/a", "::1/a"},
-		{".example.test", "/b", "*.example.test/{x}"},
+		{".example.test", "/b", "/{x}"}, {"_x.example.test", "/b", "/{x}"},
 	} {
 		a := w.sendTo(t, "127.0.0.1", w.acme, "GET "+tt.path+" HTTP/1.1\nHost: "+tt.host+"\nAuthorization: Bearer {token}\n\n")
 		line := w.log.one(t)

@@ -162,7 +162,7 @@ func (t *table) find(r *http.Request) *shape {
 		if s := t.exact[name].find(r); s != nil {
 			return s
 		}
-		if _, parent, ok := strings.Cut(name, "."); ok {
+		if label, parent, ok := strings.Cut(name, "."); ok && checkLabel(label) == nil {
 			if s := t.wildcard[parent].find(r); s != nil {
 				return s
 			}
