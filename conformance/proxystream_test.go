@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func streams(w http.ResponseWriter, r *http.Request) {
 
 // streaming is a site whose proxy follows the feed and lets streams through to an
 // API on a unix socket.
-func streaming(t *testing.T) (*harness.Dev, keystest.Pair) {
+func streaming(t *testing.T) (*harness.Dev, *harness.Process, keystest.Pair) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "api.sock")
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "unix", socket)
@@ -61,14 +62,14 @@ func streaming(t *testing.T) (*harness.Dev, keystest.Pair) {
 	}
 	site.ProxyCfg["upstreams"] = []map[string]any{{"name": "api", "url": "unix://" + socket}}
 	site.ProxyCfg["routes"] = []map[string]any{route("/socket"), route("/events")}
-	d := site.Start(t)
-	return d, site.Client(t, "one")
+	d, _, proxy := site.StartBoth(t)
+	return d, proxy, site.Client(t, "one")
 }
 
 // TestRevocationEndsOpenStreams: a WebSocket and an event stream that were opened
 // with a good token end when it is revoked, and cannot be opened again.
 func TestRevocationEndsOpenStreams(t *testing.T) {
-	d, one := streaming(t)
+	d, _, one := streaming(t)
 	token := d.Token(t, &one, harness.TokenForm("one", "scope", "accounts:read")).AccessToken
 	header := http.Header{"Authorization": {"Bearer " + token}}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -112,6 +113,33 @@ func TestRevocationEndsOpenStreams(t *testing.T) {
 	}
 	refused := d.Send(t, harness.Request{Method: http.MethodGet, URL: d.Proxy + "/events", Header: header, Pair: &one})
 	expectRefusal(t, d, refused, badToken("token_revoked"))
+}
+
+// TestStoppingEndsOpenStreams: an event stream does not hold the proxy up when it
+// is told to stop, and ends in good order.
+func TestStoppingEndsOpenStreams(t *testing.T) {
+	d, proxy, one := streaming(t)
+	token := d.Token(t, &one, harness.TokenForm("one", "scope", "accounts:read")).AccessToken
+	header := http.Header{"Authorization": {"Bearer " + token}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	client := d.HTTPClient(t, &one, nil)
+	client.Timeout = 0
+	waitServed(ctx, t, d, client, header)
+	events := openEvents(ctx, t, d, client, header)
+	defer events.Close()
+	if err := proxy.Stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := io.Copy(io.Discard, events); err != nil {
+		t.Errorf("the event stream did not end in good order: %v", err)
+	}
+	d.Stderr.WaitFor(t, "stream_ended", func(l harness.Line) bool {
+		return l.Text("msg") == "stream_ended" && l.Text("reason") == "draining"
+	})
+	if log, _ := d.Stderr.Snapshot(); strings.Contains(log, "drain_incomplete") {
+		t.Error("the proxy waited for the stream")
+	}
 }
 
 // openEvents opens the event stream and reads the first one.

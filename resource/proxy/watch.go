@@ -53,6 +53,11 @@ func (p *Proxy) watchOver(ctx context.Context, rt *route, verifier *resource.Ver
 		verifier: verifier, token: token, route: rt, logger: p.logger, interval: p.recheck, cancel: cancel,
 		began: time.Now(), // time limits are in real time, whatever clock decisions are made by
 	}
+	for _, limit := range []time.Duration{rt.Timeout, rt.StreamIdle} {
+		if limit > 0 { // looked at often enough to be held
+			w.interval = min(w.interval, limit)
+		}
+	}
 	w.stream.Store(rt.EndAtExpiry)
 	w.mu.Lock() // a timer that fires at once must find itself set
 	defer w.mu.Unlock()
