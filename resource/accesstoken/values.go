@@ -33,11 +33,25 @@ func text(raw json.RawMessage) (string, error) {
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", errors.New("is not a string")
 	}
+	if plain := raw[1 : len(raw)-1]; isPlain(plain) {
+		return string(plain), checkText(string(plain))
+	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return "", err
 	}
 	return s, checkText(s)
+}
+
+// isPlain reports whether a JSON string with these octets, which the library has
+// found to be one, stands for exactly them.
+func isPlain(octets []byte) bool {
+	for _, c := range octets {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func checkText(s string) error {
