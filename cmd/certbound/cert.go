@@ -37,8 +37,8 @@ log lines and the x5t#S256 of tokens. The certificate need not be registered.`,
 	revoke.Flags().StringVar(&reason, "reason", "", "why, for the audit event")
 	must(revoke.MarkFlagRequired("reason"))
 	f.add(revoke) // the others ask nobody
-	return group(&cobra.Command{Use: "cert", Short: "Client certificates: look at them, verify them, revoke them"},
-		m.certInspectCommand(), m.certVerifyCommand(), revoke)
+	return group(&cobra.Command{Use: "cert", Short: "Client certificates: make, look at, verify and revoke them"},
+		m.certRequestCommand(), m.certInspectCommand(), m.certVerifyCommand(), revoke)
 }
 
 func (m *Main) printRevocation(f *adminFlags, done *admin.Revocation) error {

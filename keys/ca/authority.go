@@ -2,9 +2,6 @@ package ca
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -18,6 +15,14 @@ type Authority struct {
 	Key  crypto.Signer
 }
 
+// Spec is what a new authority is to be.
+type Spec struct {
+	Subject   pkix.Name
+	Lifetime  time.Duration
+	Key       crypto.Signer // nil: a fresh key of DefaultKeyKind
+	Permitted Permitted     // what an intermediate may sign; empty: anything
+}
+
 // rootPathLen lets a root sign one layer of issuing authorities and no more: a
 // deeper hierarchy is not something a small private CA needs, and every layer
 // is one more key that can mint partners.
@@ -29,13 +34,18 @@ var ErrNoAuthority = errors.New("ca: the path length of this authority allows no
 
 // NewRoot makes a self-signed root on a fresh P-256 key, valid from now.
 func NewRoot(subject pkix.Name, lifetime time.Duration, now time.Time) (*Authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("ca: generating the root's key: %w", err)
-	}
-	template, err := authorityTemplate(subject, lifetime, now)
+	return Root(Spec{Subject: subject, Lifetime: lifetime}, now)
+}
+
+// Root makes a self-signed root, valid from now. A root is not constrained: it
+// signs intermediates, which are.
+func Root(spec Spec, now time.Time) (*Authority, error) {
+	template, key, err := spec.template(now)
 	if err != nil {
 		return nil, err
+	}
+	if !spec.Permitted.empty() {
+		return nil, errors.New("ca: a root is not name-constrained; constrain its intermediates")
 	}
 	template.MaxPathLen = rootPathLen
 	cert, err := create(template, template, key.Public(), key)
@@ -48,6 +58,12 @@ func NewRoot(subject pkix.Name, lifetime time.Duration, now time.Time) (*Authori
 // NewIntermediate makes an issuing authority signed by a, on a fresh P-256 key.
 // Its path length is one less than a's.
 func (a *Authority) NewIntermediate(subject pkix.Name, lifetime time.Duration, now time.Time) (*Authority, error) {
+	return a.Intermediate(Spec{Subject: subject, Lifetime: lifetime}, now)
+}
+
+// Intermediate makes an issuing authority signed by a, for the names that spec
+// permits. Its path length is one less than a's.
+func (a *Authority) Intermediate(spec Spec, now time.Time) (*Authority, error) {
 	// crypto/x509 reads an absent path length as -1.
 	above := a.Cert.MaxPathLen
 	if above < 0 {
@@ -56,12 +72,11 @@ func (a *Authority) NewIntermediate(subject pkix.Name, lifetime time.Duration, n
 	if above == 0 {
 		return nil, ErrNoAuthority
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	template, key, err := spec.template(now)
 	if err != nil {
-		return nil, fmt.Errorf("ca: generating the intermediate's key: %w", err)
+		return nil, err
 	}
-	template, err := authorityTemplate(subject, lifetime, now)
-	if err != nil {
+	if err := spec.Permitted.constrain(template); err != nil {
 		return nil, err
 	}
 	template.MaxPathLen = above - 1
@@ -76,21 +91,28 @@ func (a *Authority) NewIntermediate(subject pkix.Name, lifetime time.Duration, n
 	return &Authority{Cert: cert, Key: key}, nil
 }
 
-func authorityTemplate(subject pkix.Name, lifetime time.Duration, now time.Time) (*x509.Certificate, error) {
+func (s Spec) template(now time.Time) (*x509.Certificate, crypto.Signer, error) {
 	template := &x509.Certificate{
-		Subject:               subject,
+		Subject:               s.Subject,
 		NotBefore:             wholeSecond(now),
-		NotAfter:              wholeSecond(now.Add(lifetime)),
+		NotAfter:              wholeSecond(now.Add(s.Lifetime)),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 	}
 	// Chaining is by name, so an authority without one could not be found by
 	// what it signed (RFC 5280 §4.1.2.6).
-	if len(subject.ToRDNSequence()) == 0 {
-		return nil, errors.New("ca: an authority needs a subject")
+	if len(s.Subject.ToRDNSequence()) == 0 {
+		return nil, nil, errors.New("ca: an authority needs a subject")
 	}
-	return template, checkPeriod(template)
+	if err := checkPeriod(template); err != nil {
+		return nil, nil, err
+	}
+	if s.Key != nil {
+		return template, s.Key, nil
+	}
+	key, err := NewKey(DefaultKeyKind)
+	return template, key, err
 }
 
 func wholeSecond(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

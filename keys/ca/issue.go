@@ -3,6 +3,7 @@ package ca
 import (
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -28,7 +29,8 @@ type ClientProfile struct {
 }
 
 // IssueClient signs a client certificate for pub: extended key usage clientAuth
-// only, key usage digitalSignature only, not a CA.
+// only, key usage digitalSignature (for RSA also keyEncipherment), not a CA. A name
+// outside the issuer's name constraints is ErrNotPermitted.
 func (a *Authority) IssueClient(pub crypto.PublicKey, p ClientProfile) (*x509.Certificate, error) {
 	template, err := p.template()
 	if err != nil {
@@ -92,7 +94,14 @@ func (a *Authority) issue(template *x509.Certificate, pub crypto.PublicKey) (*x5
 	if err := a.covers(template); err != nil {
 		return nil, err
 	}
-	return create(template, a.Cert, pub, a.Key)
+	cert, err := create(template, a.Cert, pub, a.Key)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.permits(cert); err != nil {
+		return nil, err
+	}
+	return cert, nil
 }
 
 // create fills in what every certificate has, signs, and reads back what was
@@ -102,6 +111,9 @@ func create(template, parent *x509.Certificate, pub crypto.PublicKey, signer cry
 	// reaches a partner.
 	if err := peercert.CheckKey(pub); err != nil {
 		return nil, fmt.Errorf("ca: public key: %w", err)
+	}
+	if _, ok := pub.(*rsa.PublicKey); ok && !template.IsCA {
+		template.KeyUsage |= x509.KeyUsageKeyEncipherment // RSA key exchange of TLS 1.2
 	}
 	spki, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
