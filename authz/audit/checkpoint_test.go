@@ -20,7 +20,7 @@ func (m *memory) AddSigningKey(_ context.Context, r keys.Record) error {
 	return nil
 }
 
-func ring(t *testing.T, purpose string) *keys.Ring {
+func ring(t testing.TB, purpose string) *keys.Ring {
 	t.Helper()
 	kek := make([]byte, 32)
 	rand.Read(kek)
