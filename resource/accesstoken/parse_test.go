@@ -128,6 +128,8 @@ func TestParseRefuses(t *testing.T) {
 		{"jti", `"jti":{}`, "accesstoken: malformed: claim jti is not a string"},
 		{"client_id", `"client_id":"a\nX-Admin: 1"`, "accesstoken: malformed: claim client_id holds characters outside of printable ASCII"},
 		{"partner", `"partner":"acmé"`, "accesstoken: malformed: claim partner holds characters outside of printable ASCII"},
+		{"client_id", `"client_id":"a "`, "accesstoken: malformed: claim client_id begins or ends with a space"},
+		{"partner", `"partner":" a"`, "accesstoken: malformed: claim partner begins or ends with a space"},
 		{"partner", `"partner":null`, "accesstoken: malformed: claim partner is not a string"},
 		{"aud", `"aud":[]`, "accesstoken: malformed: claim aud is empty"},
 		{"aud", `"aud":["https://api.example",1]`, "accesstoken: malformed: claim aud is not a string"},

@@ -86,7 +86,9 @@ func writeText(field func(*Claims) *string) func(*Claims, []byte) ([]byte, error
 }
 
 // readID reads an identifier that is passed on in headers and logs: visible
-// ASCII and space, as RFC 6749 appendix A.1 defines client_id.
+// ASCII and space, as RFC 6749 appendix A.1 defines client_id, but no space at
+// either end. A header loses those (RFC 9110 §5.5), and the API behind would take
+// "a " for "a".
 func readID(field func(*Claims) *string) func(*Claims, json.RawMessage) error {
 	return func(c *Claims, raw json.RawMessage) error {
 		s, err := text(raw)
@@ -103,6 +105,9 @@ func checkID(s string) error {
 		if s[i] < 0x20 || s[i] > 0x7e {
 			return errors.New("holds characters outside of printable ASCII")
 		}
+	}
+	if strings.TrimSpace(s) != s {
+		return errors.New("begins or ends with a space")
 	}
 	return nil
 }
