@@ -1,0 +1,69 @@
+package forge
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"math/big"
+	"testing"
+)
+
+// TestMutationsDiffer: each has its own name and is another text than the good
+// token, and of those that are 64 octets the ones marked valid verify, by
+// mathematics alone, and no others.
+func TestMutationsDiffer(t *testing.T) {
+	key := NewKey()
+	input := Encode(`{"alg":"ES256"}`, `{"a":1}`)
+	good := Signed(input, SignES256(key, input))
+	digest := sha256.Sum256([]byte(input))
+	names := map[string]bool{}
+	for _, m := range ES256Mutations(key, input) {
+		if names[m.Name] || m.Token == good {
+			t.Errorf("%s: twice, or no mutation", m.Name)
+		}
+		names[m.Name] = true
+		_, text, _ := cutLast(m.Token)
+		octets, err := b64.Strict().DecodeString(text)
+		if err != nil || len(octets) != 64 {
+			continue
+		}
+		r, s := new(big.Int).SetBytes(octets[:32]), new(big.Int).SetBytes(octets[32:])
+		if ecdsa.Verify(&key.PublicKey, digest[:], r, s) != m.Valid {
+			t.Errorf("%s: valid is marked %t", m.Name, m.Valid)
+		}
+	}
+	if len(names) < 130 {
+		t.Errorf("%d mutations", len(names))
+	}
+}
+
+func TestRS256Mutations(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := Encode(`{"alg":"RS256"}`, `{"a":1}`)
+	digest := sha256.Sum256([]byte(input))
+	if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], SignRS256(key, input)); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range rs256Blocks(key.Size(), digest[:]) {
+		if len(b.octets) != key.Size() {
+			t.Errorf("%s: a block of %d octets", b.name, len(b.octets))
+		}
+	}
+	names := map[string]bool{}
+	for _, m := range RS256Mutations(key, input) {
+		if names[m.Name] {
+			t.Errorf("%s: twice", m.Name)
+		}
+		names[m.Name] = true
+		_, text, _ := cutLast(m.Token)
+		octets, err := b64.Strict().DecodeString(text)
+		if err == nil && rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], octets) == nil {
+			t.Errorf("%s verifies", m.Name)
+		}
+	}
+}
