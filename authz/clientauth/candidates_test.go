@@ -38,10 +38,10 @@ san_ip=2001:db8::1`
 }
 
 func TestCandidatesThatWouldNotMatch(t *testing.T) {
-	leaf := keystest.NewCA(t, "partners").Client(t, keystest.URI("spiffe://acme/billing", "spiffe://acme/other")).Cert
+	leaf := keystest.NewCA(t, "partners").Client(t, keystest.URI("spiffe://Acme/billing", "spiffe://acme/a//b")).Cert
 	found, _ := Candidates(leaf)
 	if len(found) != 3 || found[0].Problem == nil || found[1].Problem == nil || found[2].Problem != nil {
-		t.Errorf("two SPIFFE IDs: %+v", found)
+		t.Errorf("two URIs that are no SPIFFE IDs: %+v", found)
 	}
 }
 

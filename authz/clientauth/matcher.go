@@ -81,10 +81,6 @@ func matches(m storage.Matcher, leaf *x509.Certificate) verdict {
 		return v
 	}
 	v.seen = strings.Join(values, " | ")
-	if m.Kind == storage.SANURI && isSPIFFE(expected) && len(values) > 1 {
-		v.detail = "the registered value is a SPIFFE ID, and a certificate that carries one has no other URI (SPIFFE X.509-SVID §2)"
-		return v
-	}
 	if slices.Contains(values, expected) {
 		return verdict{ok: true}
 	}

@@ -111,8 +111,8 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // maxDecisions is how often one request is decided while the registration changes
-// under it.
-const maxDecisions = 4
+// under it; storageTimeout bounds it too.
+const maxDecisions = 100
 
 // decide issues a token that rests on the registration as it is. The records come
 // from memory; whether they still hold is asked once, where it counts: a token is

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +57,12 @@ func Main(m *testing.M) int {
 	return code
 }
 
+// environment is ours without the variables that certbound would take for
+// settings: some steer the tests.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "CERTBOUND_") })
+}
+
 // Result is what a finished command left.
 type Result struct {
 	Code           int
@@ -67,6 +75,7 @@ func Run(t testing.TB, args ...string) Result {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, Binary(t), args...)
+	cmd.Env = environment()
 	cmd.Dir = t.TempDir()
 	var stdout, stderr Log
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -28,6 +28,7 @@ func StartProgram(t testing.TB, stderr *Log, path string, args ...string) *Proce
 	t.Helper()
 	p := &Process{Stdout: &Log{}, Stderr: stderr, exited: make(chan struct{})}
 	p.cmd = exec.Command(path, args...)
+	p.cmd.Env = environment()
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Stdout, p.cmd.Stderr = p.Stdout, p.Stderr
 	if err := p.cmd.Start(); err != nil {
