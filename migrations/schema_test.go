@@ -21,7 +21,7 @@ func ready(t *testing.T) *sql.DB {
 			t.Error(err)
 		}
 	})
-	exec(t, db, `INSERT INTO partners VALUES ('acme', 'Acme', 0, 1, 1, 1)`)
+	exec(t, db, `INSERT INTO partners VALUES ('acme', 'Acme', 0, 1, 1, 1, NULL, NULL)`)
 	exec(t, db, `INSERT INTO clients VALUES ('edge', 'acme', '', 'self_signed_tls_client_auth', NULL, NULL, NULL, NULL, 0, 1, 1, 1, 1, NULL)`)
 	exec(t, db, `INSERT INTO audit_streams (id, instance, head_seq, head_hash, created_at) VALUES (1, 'a', 0, zeroblob(32), 1)`)
 	return db
@@ -50,7 +50,7 @@ func TestGuards(t *testing.T) {
 		{"audit: no such stream", event + `(9, 1, zeroblob(32), zeroblob(32), 1, 'k', '{}')`, "FOREIGN KEY"},
 		{"audit: time as text", event + `(1, 1, zeroblob(32), zeroblob(32), 'now', 'k', '{}')`, "INTEGER"},
 		{"audit: nameless actor", `INSERT INTO audit_events (stream_id, seq, prev, hash, time, kind, actor, detail) VALUES (1, 1, zeroblob(32), zeroblob(32), 1, 'k', '', '{}')`, "CHECK"},
-		{"bundles: unknown status", `INSERT INTO trust_bundle_versions VALUES ('b', 1, 'agreed', 'h', 'pem', '', '', 0, 0, 1)`, "CHECK"},
+		{"bundles: unknown status", `INSERT INTO trust_bundle_versions VALUES ('b', 1, 'agreed', 'h', 'pem', '', '', 0, 0, 1, NULL)`, "CHECK"},
 		{"audit: a second stream of an instance", `INSERT INTO audit_streams (instance, head_seq, head_hash, created_at) VALUES ('a', 0, zeroblob(32), 1)`, "UNIQUE"},
 		{"audit: pruned beyond the head", `UPDATE audit_streams SET pruned_seq = 1`, "CHECK"},
 		{"idempotency: no such client", `INSERT INTO idempotency_keys VALUES ('nobody', 'k', zeroblob(32), 201, zeroblob(0), 1, 2)`, "FOREIGN KEY"},
@@ -85,8 +85,8 @@ func TestStandby(t *testing.T) {
 		`INSERT INTO audit_events VALUES (1, 2, zeroblob(32), randomblob(32), 1, 'token.refused', 'client_unknown', NULL, NULL, 'nobody we know', NULL, NULL, randomblob(16), '{}')`,
 		`INSERT INTO audit_events VALUES (1, 3, zeroblob(32), randomblob(32), 1, 'partner.disabled', NULL, 'admin', 'acme', NULL, NULL, NULL, randomblob(16), '{}')`,
 		`INSERT INTO trust_bundles VALUES ('partners', 4)`,
-		`INSERT INTO trust_bundle_versions VALUES ('partners', 1, 'retired', 'h', 'pem', '', '', 0, 0, 1), ('partners', 2, 'active', 'h', 'pem', '', '', 0, 0, 1),
-			('partners', 3, 'rejected', 'h', 'pem', '', '', 0, 0, 1), ('partners', 4, 'proposed', 'h', 'pem', '', '', 0, 0, 1)`,
+		`INSERT INTO trust_bundle_versions VALUES ('partners', 1, 'retired', 'h', 'pem', '', '', 0, 0, 1, NULL), ('partners', 2, 'active', 'h', 'pem', '', '', 0, 0, 1, NULL),
+			('partners', 3, 'rejected', 'h', 'pem', '', '', 0, 0, 1, NULL), ('partners', 4, 'proposed', 'h', 'pem', '', '', 0, 0, 1, NULL)`,
 		`UPDATE audit_streams SET head_seq = 3, pruned_seq = 1, pruned_hash = zeroblob(32) WHERE id = 1`,
 		`INSERT INTO audit_checkpoints VALUES (1, 'kid', 'a.b.c', 1)`,
 		`INSERT INTO audit_checkpoint_heads VALUES (1, 1, 2, zeroblob(32))`,

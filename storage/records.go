@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"crypto/sha256"
 	"time"
 
 	"github.com/certbound/certbound/keys/thumbprint"
@@ -9,12 +10,17 @@ import (
 // Partner is an organisation that calls our APIs. Its ID is the one stable name
 // in policy, logs and tokens; it is never reused.
 type Partner struct {
-	ID        string // at most 128 characters of [A-Za-z0-9._-]
-	Name      string // for people, may change
-	Disabled  bool   // no client of a disabled partner is served
-	Version   int64  // starts at 1, raised by each write
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID       string // at most 128 characters of [A-Za-z0-9._-]
+	Name     string // for people, may change
+	Disabled bool   // no client of a disabled partner is served
+	// LockedAt and LockReason say since when and why the partner is locked out;
+	// zero and empty when it is not. It is kept apart from Disabled, so that the end
+	// of a lockout brings back exactly what was.
+	LockedAt   time.Time
+	LockReason string
+	Version    int64 // starts at 1, raised by each write
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 // AuthMethod is a token_endpoint_auth_method of RFC 8705 §2.
@@ -51,7 +57,7 @@ type Matcher struct {
 type Client struct {
 	ID              string // client_id
 	PartnerID       string
-	PartnerDisabled bool // read with the client; written through the partner
+	PartnerDisabled bool // the partner is disabled or locked out; read with the client, written through the partner
 	Name            string
 	Method          AuthMethod
 	Matcher         Matcher  // tls_client_auth only
@@ -101,6 +107,7 @@ type TrustBundle struct {
 	IssuersPEM       string // when not empty, the leaf must be signed by one of these
 	MaxDepth         int    // intermediates allowed between leaf and anchor; 0 means the default
 	AllowPublicRoots bool   // an administrator insisted on anchors the public trusts
+	CreatedBy        string // client id of the administrator; empty when it came with a seed
 	CreatedAt        time.Time
 }
 
@@ -143,4 +150,16 @@ type SigningKey struct {
 	RetiredAt   time.Time // zero until retired
 	ExpiresAt   time.Time // when a retired key leaves the JWKS; zero until retired
 	RevokedAt   time.Time // zero until revoked
+}
+
+// IdempotentAnswer is the answer to a POST that was sent with an Idempotency-Key,
+// kept so that the same request gets it again.
+type IdempotentAnswer struct {
+	ClientID    string // who sent it; keys of different callers have nothing to do with each other
+	Key         string // 1 to 255 characters
+	RequestHash [sha256.Size]byte
+	Status      int
+	Response    []byte // not empty; what it holds is the caller's business
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
 }

@@ -42,6 +42,7 @@ type Tx interface {
 	AuditWriter
 	FeedWriter
 	DenialWriter
+	IdempotencyWriter
 }
 
 // Reader reads every kind of record.
@@ -56,6 +57,7 @@ type Reader interface {
 	AuditReader
 	FeedReader
 	DenialReader
+	IdempotencyReader
 	RegistrationReader
 }
 
@@ -72,14 +74,18 @@ type RegistrationReader interface {
 type PartnerReader interface {
 	// Partner returns one partner, or ErrNotFound.
 	Partner(ctx context.Context, id string) (Partner, error)
+	// Partners returns at most limit partners whose id comes after the given one, in
+	// the order of ids, byte by byte.
+	Partners(ctx context.Context, after string, limit int) ([]Partner, error)
 }
 
 // PartnerWriter writes partners.
 type PartnerWriter interface {
 	// CreatePartner inserts p with Version 1; ErrConflict if the id is taken.
 	CreatePartner(ctx context.Context, p Partner) error
-	// UpdatePartner writes Name and Disabled of the record whose Version is
-	// p.Version and raises the version; ErrStale or ErrNotFound otherwise.
+	// UpdatePartner writes Name, Disabled, LockedAt and LockReason of the record
+	// whose Version is p.Version and raises the version; ErrStale or ErrNotFound
+	// otherwise.
 	UpdatePartner(ctx context.Context, p Partner) error
 }
 
@@ -88,11 +94,21 @@ type ClientReader interface {
 	// Client returns one client with its scopes and its partner's Disabled flag,
 	// or ErrNotFound.
 	Client(ctx context.Context, id string) (Client, error)
-	// Clients returns at most limit clients whose id comes after the given one, in
-	// the order of ids, byte by byte.
-	Clients(ctx context.Context, after string, limit int) ([]Client, error)
+	// Clients returns at most q.Limit clients that match every member of q, in the
+	// order of ids, byte by byte. Each member of q has an index.
+	Clients(ctx context.Context, q ClientQuery) ([]Client, error)
+	// ClientsMatching returns the clients that are registered with a subject value,
+	// whatever their trust bundle, by bundle.
+	ClientsMatching(ctx context.Context, kind MatcherKind, canonical string) ([]Client, error)
 	// ClientsHolding returns the clients that hold a scope, by id.
 	ClientsHolding(ctx context.Context, scope string) ([]Client, error)
+}
+
+// ClientQuery selects clients; empty members select all.
+type ClientQuery struct {
+	PartnerID, TrustBundle, Scope string
+	After                         string // ids after this one
+	Limit                         int    // at least 1
 }
 
 // ClientWriter writes clients.
@@ -160,6 +176,13 @@ type TrustBundleReader interface {
 	// TrustBundleStates returns Name, Version, Status and ContentHash of every
 	// version, in the same order. It is what to ask often.
 	TrustBundleStates(ctx context.Context) ([]TrustBundle, error)
+	// TrustBundleVersions returns every version of one bundle, the first one first;
+	// none is an empty slice.
+	TrustBundleVersions(ctx context.Context, name string) ([]TrustBundle, error)
+	// TrustBundlesAfter returns one version of each of at most limit bundles whose
+	// names come after the given one, in the order of names, byte by byte: the active
+	// version, or the last one where none is active.
+	TrustBundlesAfter(ctx context.Context, name string, limit int) ([]TrustBundle, error)
 }
 
 // TrustBundleWriter writes trust bundles.
@@ -167,12 +190,18 @@ type TrustBundleWriter interface {
 	// PutTrustBundle inserts b as the next version of its name, makes it active
 	// and retires the version that was. It returns the version given.
 	PutTrustBundle(ctx context.Context, b TrustBundle) (int64, error)
+	// RetireTrustBundle retires the active version of a name, so that none is in
+	// force; ErrNotFound if there is none.
+	RetireTrustBundle(ctx context.Context, name string) error
 }
 
 // APIReader reads APIs.
 type APIReader interface {
 	// API returns one API, or ErrNotFound.
 	API(ctx context.Context, id string) (API, error)
+	// APIs returns at most limit APIs whose id comes after the given one, in the
+	// order of ids, byte by byte.
+	APIs(ctx context.Context, after string, limit int) ([]API, error)
 	// APIByAudience returns the API with exactly that audience, or ErrNotFound.
 	APIByAudience(ctx context.Context, audience string) (API, error)
 	// APIsOwningScopes returns the APIs that own at least one of the scopes, by
@@ -197,6 +226,9 @@ type APIWriter interface {
 	// ErrNotFound or ErrConflict otherwise. A scope that a client still holds
 	// cannot be taken away: ErrConflict.
 	UpdateAPI(ctx context.Context, a API) error
+	// DeleteAPI deletes the API whose Version is version; ErrStale or ErrNotFound
+	// otherwise, and ErrConflict while a client holds one of its scopes.
+	DeleteAPI(ctx context.Context, id string, version int64) error
 }
 
 // SigningKeyReader reads signing keys.

@@ -19,7 +19,10 @@ CREATE TABLE partners (
     disabled   INTEGER NOT NULL CHECK (disabled IN (0, 1)),
     version    INTEGER NOT NULL CHECK (version >= 1),
     created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL
+    updated_at INTEGER NOT NULL,
+    -- A lockout is kept apart from disabled: its end brings back what was.
+    locked_at   INTEGER,
+    lock_reason TEXT CHECK ((locked_at IS NULL) = (lock_reason IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 -- Rule 4: one row a bundle, so that clients can refer to a name; its versions
@@ -42,6 +45,7 @@ CREATE TABLE trust_bundle_versions (
     max_depth          INTEGER NOT NULL CHECK (max_depth >= 0),
     allow_public_roots INTEGER NOT NULL CHECK (allow_public_roots IN (0, 1)),
     created_at         INTEGER NOT NULL,
+    created_by         TEXT,
     PRIMARY KEY (name, version)
 ) STRICT;
 
@@ -78,6 +82,9 @@ CREATE TABLE clients (
 CREATE UNIQUE INDEX clients_matcher ON clients (trust_bundle, matcher_kind, matcher_canonical);
 -- The clients of a partner: listing, and locking the partner out.
 CREATE INDEX clients_partner ON clients (partner_id, id);
+-- The clients of a trust bundle, and those with the same subject in another one.
+CREATE INDEX clients_trust_bundle ON clients (trust_bundle, id) WHERE trust_bundle IS NOT NULL;
+CREATE INDEX clients_subject ON clients (matcher_kind, matcher_canonical) WHERE matcher_kind IS NOT NULL;
 
 CREATE TABLE apis (
     id                     TEXT    NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 128 AND id NOT GLOB '*[^!-~]*'),

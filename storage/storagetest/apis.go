@@ -123,6 +123,23 @@ func testAPIUpdates(t *testing.T, s storage.Store) {
 	}
 	same(t, "API after refused updates", must[storage.API](t)(s.API(ctx, "accounts")), want)
 
+	remove := func(id string, version int64) func(context.Context, storage.Tx) error {
+		return func(ctx context.Context, tx storage.Tx) error { return tx.DeleteAPI(ctx, id, version) }
+	}
+	checkRefused(t, s, []refused{
+		{"deleted while a scope is held", remove("accounts", 2), storage.ErrConflict},
+		{"deleted, old version", remove("payments", 7), storage.ErrStale},
+		{"deleted, unknown", remove("nothing", 1), storage.ErrNotFound},
+	})
+	same(t, "list", must[[]storage.API](t)(s.APIs(ctx, "", 10)), []storage.API{want, must[storage.API](t)(s.API(ctx, "payments"))})
+	same(t, "list after", must[[]storage.API](t)(s.APIs(ctx, "accounts", 1)), []storage.API{must[storage.API](t)(s.API(ctx, "payments"))})
+	if _, err := s.APIs(ctx, "", 0); err == nil {
+		t.Error("a list without limit")
+	}
+	do(t, s, func(tx storage.Tx) error { return tx.DeleteAPI(ctx, "payments", 1) })
+	_, err := s.API(ctx, "payments")
+	notFound(t, "a deleted API", err)
+
 	do(t, s, func(tx storage.Tx) error {
 		return update(func(a *storage.API) { a.ResourceServers = nil })(ctx, tx)
 	})

@@ -39,7 +39,49 @@ func testPartners(t *testing.T, s storage.Store) {
 		p.UpdatedAt = time.Time{}
 		return tx.CreatePartner(ctx, p)
 	})
+	testLockout(t, s, want)
+	for _, c := range []struct {
+		after string
+		limit int
+		want  []string
+	}{{"", 10, []string{"acme", "initech"}}, {"", 1, []string{"acme"}}, {"acme", 1, []string{"initech"}}, {"initech", 1, nil}} {
+		var ids []string
+		for _, p := range must[[]storage.Partner](t)(s.Partners(ctx, c.after, c.limit)) {
+			same(t, p.ID, p, must[storage.Partner](t)(s.Partner(ctx, p.ID)))
+			ids = append(ids, p.ID)
+		}
+		same(t, "page of partners", ids, c.want)
+	}
+	if _, err := s.Partners(ctx, "", 0); err == nil || err.Error() != "storage: partners: limit 0 is not positive" {
+		t.Errorf("no limit: %v", err)
+	}
 	if p := must[storage.Partner](t)(s.Partner(ctx, "initech")); p.UpdatedAt != stored(0) {
 		t.Errorf("UpdatedAt of a new record is %v, want CreatedAt", p.UpdatedAt)
+	}
+}
+
+// testLockout: it is not what an administrator set with Disabled, and its clients
+// show both alike.
+func testLockout(t *testing.T, s storage.Store, want storage.Partner) {
+	t.Helper()
+	ctx := t.Context()
+	client := selfSignedClient("locked")
+	do(t, s, func(tx storage.Tx) error { return tx.CreateClient(ctx, client) })
+	for _, c := range []struct {
+		disabled, locked, shown bool
+	}{{true, true, true}, {false, true, true}, {false, false, false}, {true, false, true}} {
+		want.Disabled, want.LockedAt, want.LockReason = c.disabled, time.Time{}, ""
+		if c.locked {
+			want.LockedAt, want.LockReason = at(7), "stolen laptop"
+		}
+		do(t, s, func(tx storage.Tx) error { return tx.UpdatePartner(ctx, want) })
+		want.Version++
+		if c.locked {
+			want.LockedAt = stored(7)
+		}
+		same(t, "partner", must[storage.Partner](t)(s.Partner(ctx, "acme")), want)
+		if got := must[storage.Client](t)(s.Client(ctx, "locked")); got.PartnerDisabled != c.shown {
+			t.Errorf("%+v: the client's partner is disabled: %v", c, got.PartnerDisabled)
+		}
 	}
 }

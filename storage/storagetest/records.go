@@ -58,7 +58,7 @@ func bundle(name, anchors string) storage.TrustBundle {
 	sum := sha256.Sum256([]byte(anchors))
 	return storage.TrustBundle{
 		Name: name, ContentHash: hex.EncodeToString(sum[:]), AnchorsPEM: anchors, IntermediatesPEM: "helpers",
-		IssuersPEM: "issuers", MaxDepth: 3, AllowPublicRoots: true, CreatedAt: epoch,
+		IssuersPEM: "issuers", MaxDepth: 3, AllowPublicRoots: true, CreatedBy: "root", CreatedAt: epoch,
 	}
 }
 

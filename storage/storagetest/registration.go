@@ -57,6 +57,9 @@ func testRegistration(t *testing.T, s storage.Store) {
 			return err
 		}},
 		{"an audit stream", false, func(tx storage.Tx) error { _, err := tx.AuditStreamFor(ctx, "one", at(1)); return err }},
+		{"a trust bundle's end", true, func(tx storage.Tx) error { return tx.RetireTrustBundle(ctx, "version") }},
+		{"an API's end", true, func(tx storage.Tx) error { return tx.DeleteAPI(ctx, "version", 1) }},
+		{"an answer", false, func(tx storage.Tx) error { return tx.KeepIdempotentAnswer(ctx, idempotentAnswer("edge", "version", 1)) }},
 		{"nothing", false, func(storage.Tx) error { return nil }},
 	} {
 		last = version()

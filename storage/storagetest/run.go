@@ -40,6 +40,7 @@ func Run(t *testing.T, newStore NewStore) {
 		{"FeedPruning", testFeedPruning},
 		{"Denied", testDenied},
 		{"Denials", testDenials},
+		{"IdempotentAnswers", testIdempotentAnswers},
 		{"Registration", testRegistration},
 		{"Update", testUpdate},
 		{"Cancellation", testCancellation},

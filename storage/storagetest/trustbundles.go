@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"context"
 	"testing"
 
 	"github.com/certbound/certbound/storage"
@@ -43,6 +44,23 @@ func testTrustBundles(t *testing.T, s storage.Store) {
 		states[i] = storage.TrustBundle{Name: b.Name, Version: b.Version, Status: b.Status, ContentHash: b.ContentHash}
 	}
 	same(t, "states of bundles", must[[]storage.TrustBundle](t)(s.TrustBundleStates(ctx)), states)
+
+	same(t, "versions", must[[]storage.TrustBundle](t)(s.TrustBundleVersions(ctx, "partners")), want[1:])
+	same(t, "versions of none", must[[]storage.TrustBundle](t)(s.TrustBundleVersions(ctx, "partner")), []storage.TrustBundle{})
+	same(t, "in force", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "", 10)), []storage.TrustBundle{want[0], want[3]})
+	same(t, "in force, one", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "", 1)), want[:1])
+	same(t, "in force after", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "globex", 1)), want[3:])
+	if _, err := s.TrustBundlesAfter(ctx, "", 0); err == nil {
+		t.Error("a list without limit")
+	}
+
+	do(t, s, func(tx storage.Tx) error { return tx.RetireTrustBundle(ctx, "globex") })
+	want[0].Status = storage.BundleRetired
+	same(t, "after one was retired", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "", 10)), []storage.TrustBundle{want[0], want[3]})
+	checkRefused(t, s, []refused{
+		{"retired twice", func(ctx context.Context, tx storage.Tx) error { return tx.RetireTrustBundle(ctx, "globex") }, storage.ErrNotFound},
+		{"retired, unknown", func(ctx context.Context, tx storage.Tx) error { return tx.RetireTrustBundle(ctx, "x") }, storage.ErrNotFound},
+	})
 
 	empty := bundle("empty", "")
 	if err := s.Update(ctx, func(tx storage.Tx) error {

@@ -9,6 +9,8 @@ import (
 	"github.com/certbound/certbound/storage"
 )
 
+const apiScopesHeld = "api_scopes.scope is held by a client"
+
 const selectAPI = `
 	SELECT a.id, a.audience, a.token_lifetime_seconds, a.signing_alg,
 		(SELECT string_agg(s.scope, ' ') FROM api_scopes s WHERE s.api_id = a.id),
@@ -63,6 +65,14 @@ func (r reader) IsResourceServer(ctx context.Context, clientID string) (bool, er
 // API implements storage.APIReader.
 func (r reader) API(ctx context.Context, id string) (storage.API, error) {
 	return r.api(ctx, `WHERE a.id = $1`, id)
+}
+
+// APIs implements storage.APIReader.
+func (r reader) APIs(ctx context.Context, after string, limit int) ([]storage.API, error) {
+	if err := positive("APIs", limit); err != nil {
+		return nil, err
+	}
+	return r.apis(ctx, `WHERE a.id > $1 ORDER BY a.id LIMIT $2`, []any{after, limit})
 }
 
 // APIByAudience implements storage.APIReader.
@@ -144,7 +154,7 @@ func (t *tx) lifetimeSeconds(a storage.API) (int64, error) {
 // the differences are written: a scope that clients hold cannot be taken away
 // and given back.
 func (t *tx) setMembers(ctx context.Context, was, a storage.API) error {
-	err := t.setMember(ctx, a.ID, was.Scopes, a.Scopes, "api_scopes.scope is held by a client",
+	err := t.setMember(ctx, a.ID, was.Scopes, a.Scopes, apiScopesHeld,
 		`DELETE FROM api_scopes WHERE api_id = $1 AND scope = $2`,
 		`INSERT INTO api_scopes (api_id, scope) VALUES ($1, $2)`)
 	if err != nil {
@@ -171,4 +181,14 @@ func (t *tx) setMember(ctx context.Context, id string, was, want []string, refer
 		}
 	}
 	return nil
+}
+
+// DeleteAPI implements storage.APIWriter.
+func (t *tx) DeleteAPI(ctx context.Context, id string, version int64) error {
+	var one int
+	deleted, err := t.write(ctx, apiScopesHeld, `DELETE FROM apis WHERE id = $1 AND version = $2 RETURNING 1`, []any{id, version}, &one)
+	if err != nil || deleted {
+		return err
+	}
+	return t.unchanged(ctx, `SELECT version FROM apis WHERE id = $1`, id, version, storage.ErrStale)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 const selectClient = `
-	SELECT c.id, c.partner_id, p.disabled, c.name, c.method,
+	SELECT c.id, c.partner_id, p.disabled OR p.locked_at IS NOT NULL, c.name, c.method,
 		c.matcher_kind, c.matcher_value, c.matcher_canonical, c.trust_bundle,
 		(SELECT string_agg(s.scope, ' ') FROM client_scopes s WHERE s.client_id = c.id),
 		c.disabled, c.generation, c.version, c.created_at, c.updated_at, c.jwks_uri
@@ -37,11 +37,29 @@ func (r reader) Client(ctx context.Context, id string) (storage.Client, error) {
 }
 
 // Clients implements storage.ClientReader.
-func (r reader) Clients(ctx context.Context, after string, limit int) ([]storage.Client, error) {
-	if limit < 1 {
-		return nil, fmt.Errorf("storage: clients: limit %d is not positive", limit)
+func (r reader) Clients(ctx context.Context, q storage.ClientQuery) ([]storage.Client, error) {
+	if err := positive("clients", q.Limit); err != nil {
+		return nil, err
 	}
-	return list(ctx, r, selectClient+`WHERE c.id > $1 ORDER BY c.id LIMIT $2`, []any{after, limit}, scanClient)
+	where, args := `WHERE c.id > $1`, []any{q.After}
+	for _, filter := range []struct{ condition, value string }{
+		{`c.partner_id = $%d`, q.PartnerID},
+		{`c.trust_bundle = $%d`, q.TrustBundle},
+		{`c.id IN (SELECT client_id FROM client_scopes WHERE scope = $%d)`, q.Scope},
+	} {
+		if filter.value != "" {
+			args = append(args, filter.value)
+			where += " AND " + fmt.Sprintf(filter.condition, len(args))
+		}
+	}
+	args = append(args, q.Limit)
+	return list(ctx, r, selectClient+where+fmt.Sprintf(` ORDER BY c.id LIMIT $%d`, len(args)), args, scanClient)
+}
+
+// ClientsMatching implements storage.ClientReader.
+func (r reader) ClientsMatching(ctx context.Context, kind storage.MatcherKind, canonical string) ([]storage.Client, error) {
+	return list(ctx, r, selectClient+`WHERE c.matcher_kind = $1 AND c.matcher_canonical = $2 ORDER BY c.trust_bundle`,
+		[]any{string(kind), canonical}, scanClient)
 }
 
 // ClientsHolding implements storage.ClientReader.

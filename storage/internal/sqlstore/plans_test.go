@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -102,8 +103,59 @@ func TestPlans(t *testing.T) {
 			want: []string{"SCAN audit_events USING INDEX audit_events_time"}, walks: true,
 		},
 		{
-			name: "clients", run: func(r reader) error { _, err := r.Clients(ctx, "a", 10); return err },
+			name: "clients", run: func(r reader) error { _, err := r.Clients(ctx, storage.ClientQuery{After: "a", Limit: 10}); return err },
 			want: []string{"SEARCH c USING PRIMARY KEY (id>?)"},
+		},
+		{
+			name: "clients of a partner", run: func(r reader) error {
+				_, err := r.Clients(ctx, storage.ClientQuery{PartnerID: "a", After: "a", Limit: 10})
+				return err
+			},
+			want: []string{"SEARCH c USING INDEX clients_partner (partner_id=? AND id>?)"},
+		},
+		{
+			name: "clients of a bundle", run: func(r reader) error {
+				_, err := r.Clients(ctx, storage.ClientQuery{TrustBundle: "a", After: "a", Limit: 10})
+				return err
+			},
+			want: []string{"SEARCH c USING INDEX clients_trust_bundle (trust_bundle=? AND id>?)"},
+		},
+		{
+			name: "clients with a scope", run: func(r reader) error {
+				_, err := r.Clients(ctx, storage.ClientQuery{Scope: "a", After: "a", Limit: 10})
+				return err
+			},
+			want: []string{"SEARCH client_scopes USING COVERING INDEX client_scopes_scope (scope=?"},
+		},
+		{
+			name: "clients of a subject", run: func(r reader) error { _, err := r.ClientsMatching(ctx, storage.SANDNS, "a"); return err },
+			want: []string{"SEARCH c USING INDEX clients_subject (matcher_kind=? AND matcher_canonical=?)"}, sorts: true, // one a bundle
+		},
+		{
+			name: "partners", run: func(r reader) error { _, err := r.Partners(ctx, "a", 10); return err },
+			want: []string{"SEARCH partners USING PRIMARY KEY (id>?)"},
+		},
+		{
+			name: "APIs", run: func(r reader) error { _, err := r.APIs(ctx, "a", 10); return err },
+			want: []string{"SEARCH a USING PRIMARY KEY (id>?)"},
+		},
+		{
+			name: "bundles", run: func(r reader) error { _, err := r.TrustBundlesAfter(ctx, "a", 10); return err },
+			want: []string{"SEARCH b USING PRIMARY KEY (name>?)", "SEARCH v USING INDEX sqlite_autoindex_trust_bundle_versions_1 (name=? AND version=?)"},
+		},
+		{
+			name: "versions of a bundle", run: func(r reader) error { _, err := r.TrustBundleVersions(ctx, "a"); return err },
+			want: []string{"SEARCH v USING INDEX sqlite_autoindex_trust_bundle_versions_1 (name=?)"},
+		},
+		{
+			name: "idempotent answer", run: func(r reader) error {
+				_, err := r.IdempotentAnswer(ctx, "a", "k", time.Unix(1, 0))
+				if errors.Is(err, storage.ErrNotFound) {
+					err = nil
+				}
+				return err
+			},
+			want: []string{"SEARCH idempotency_keys USING INDEX sqlite_autoindex_idempotency_keys_1 (client_id=? AND key=?)"},
 		},
 		{
 			name: "holders of a scope", run: func(r reader) error { _, err := r.ClientsHolding(ctx, "a"); return err },
