@@ -220,8 +220,8 @@ func (s *Server) adminHandler(c Config, authenticator *clientauth.Authenticator,
 		return nil, err
 	}
 	return admin.NewHandler(admin.Config{
-		Issuer: c.Issuer, Verifier: verifier, Authenticator: authenticator, Store: c.Store, Lister: c.Store,
-		Audit: s.audit, Keys: s.keeper, Checkpoints: c.CheckpointKeys, Notify: notifier.Notify, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
+		Issuer: c.Issuer, Verifier: verifier, Authenticator: authenticator, Store: c.Store,
+		Audit: s.audit, Keys: s.keeper, Checkpoints: c.CheckpointKeys, Notify: notifier.Notify, TrustChanged: s.refreshTrust, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 
 // API is the body of a protected API.
 type API struct {
-	ID       string   `yaml:"id" json:"id"`
+	ID       string   `yaml:"id" json:"id,omitempty" doc:"1 to 128 characters of A-Z a-z 0-9 . _ -, never changes; generated when absent."`
 	Audience string   `yaml:"audience" json:"audience"` // absolute URI, the aud claim
 	Scopes   []string `yaml:"scopes" json:"scopes"`
 	// TokenLifetimeSeconds is the life of this API's tokens, 1 to 3600; 0 or

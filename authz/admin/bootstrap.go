@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -104,12 +105,13 @@ func Recover(ctx context.Context, store storage.Store, record Appender, now time
 	})
 }
 
-// FollowIssuer moves the reserved API to the issuer's present name. Without one
+// FollowIssuer moves the reserved API to the issuer's present name and to the scopes
+// of this version. Without one
 // there is nothing to move. It is for every start: an administrator of a server
 // that was renamed must still find it.
 func FollowIssuer(ctx context.Context, store storage.Store, issuer string, now time.Time) error {
 	api, err := store.API(ctx, APIID)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && api.Audience == Audience(issuer) {
+	if errors.Is(err, storage.ErrNotFound) || err == nil && api.Audience == Audience(issuer) && slices.Equal(api.Scopes, Scopes()) {
 		return nil
 	}
 	if err != nil {
@@ -201,9 +203,9 @@ func enablePartner(ctx context.Context, tx storage.Tx, id string, now time.Time)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return tx.CreatePartner(ctx, storage.Partner{ID: id, CreatedAt: now, UpdatedAt: now})
-	case err != nil || !have.Disabled:
+	case err != nil || !have.Disabled && have.LockedAt.IsZero():
 		return err
 	}
-	have.Disabled, have.UpdatedAt = false, now
+	have.Disabled, have.LockedAt, have.LockReason, have.UpdatedAt = false, time.Time{}, "", now
 	return tx.UpdatePartner(ctx, have)
 }

@@ -13,9 +13,10 @@ import (
 // The reserved API (design rule 23).
 const (
 	APIID         = "certbound-admin"
-	ScopeRead     = "admin:read"     // see clients and audit events
+	ScopeRead     = "admin:read"     // see everything
+	ScopeWrite    = "admin:write"    // register and change partners, clients, APIs and certificates
 	ScopeOperate  = "admin:operate"  // disable, enable, revoke
-	ScopeSecurity = "admin:security" // the same for clients that hold an admin scope
+	ScopeSecurity = "admin:security" // trust bundles, keys, lockouts, and clients that hold an admin scope
 	scopePrefix   = "admin:"
 )
 
@@ -23,7 +24,7 @@ const (
 func Audience(issuer string) string { return issuer + "/admin" }
 
 // Scopes returns all scopes of the admin API.
-func Scopes() []string { return []string{ScopeOperate, ScopeRead, ScopeSecurity} }
+func Scopes() []string { return []string{ScopeOperate, ScopeRead, ScopeSecurity, ScopeWrite} }
 
 // caller is an administrator who proved it for this request.
 type caller struct {

@@ -225,7 +225,7 @@ func TestRecoverMakesAnAdministrator(t *testing.T) {
 		t.Fatal(err)
 	}
 	client, err := w.Store.Client(t.Context(), authztest.ClientA)
-	if err != nil || strings.Join(client.Scopes, " ") != "admin:operate admin:read admin:security" || client.PartnerID != "acme" || client.Method != storage.SelfSignedTLSClientAuth {
+	if err != nil || strings.Join(client.Scopes, " ") != "admin:operate admin:read admin:security admin:write" || client.PartnerID != "acme" || client.Method != storage.SelfSignedTLSClientAuth {
 		t.Errorf("%+v %v", client, err)
 	}
 }

@@ -21,6 +21,11 @@ type CheckpointView struct {
 	CreatedAt  time.Time `json:"created_at"`
 }
 
+// CheckpointPage is a page of checkpoints, newest first.
+type CheckpointPage struct {
+	Checkpoints []CheckpointView `json:"checkpoints"`
+}
+
 func viewCheckpoint(c storage.AuditCheckpoint) CheckpointView {
 	return CheckpointView{c.ID, c.JWS, c.KID, c.CreatedAt}
 }
@@ -91,8 +96,6 @@ func (h *Handler) listCheckpoints(c *call) (*answer, *refusal) {
 	for i := range found {
 		list[i] = viewCheckpoint(found[i])
 	}
-	a.body = struct {
-		Checkpoints []CheckpointView `json:"checkpoints"`
-	}{list}
+	a.body = CheckpointPage{list}
 	return a, nil
 }

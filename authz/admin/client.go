@@ -16,7 +16,7 @@ import (
 // Client is the body of a client, in the vocabulary of RFC 7591 §2 and
 // RFC 8705 §2.1.2, §2.2.2.
 type Client struct {
-	ClientID   string             `yaml:"client_id" json:"client_id"`
+	ClientID   string             `yaml:"client_id" json:"client_id,omitempty" doc:"1 to 128 visible ASCII characters, never changes; generated when absent."`
 	PartnerID  string             `yaml:"partner_id" json:"partner_id"`
 	ClientName string             `yaml:"client_name" json:"client_name,omitempty"`
 	AuthMethod storage.AuthMethod `yaml:"token_endpoint_auth_method" json:"token_endpoint_auth_method"`
@@ -58,11 +58,6 @@ func (c Client) record(now time.Time) (clientRecord, faults) {
 	if refusal != nil {
 		all.add("scope", errors.New("scope does not follow the grammar of RFC 6749 §3.3"))
 	}
-	for _, scope := range scopes {
-		if strings.HasPrefix(scope, reservedScopes) {
-			all.add("scope", fmt.Errorf("scope %q is reserved for administrators", scope))
-		}
-	}
 	record := clientRecord{client: storage.Client{
 		ID: c.ClientID, PartnerID: c.PartnerID, Name: c.ClientName, Method: c.AuthMethod,
 		Scopes: scopes, Disabled: c.Disabled, CreatedAt: now, UpdatedAt: now,
@@ -79,6 +74,18 @@ func (c Client) record(now time.Time) (clientRecord, faults) {
 		more.add("token_endpoint_auth_method", fmt.Errorf("token_endpoint_auth_method must be %s or %s", storage.TLSClientAuth, storage.SelfSignedTLSClientAuth))
 	}
 	return record, append(all, more...)
+}
+
+// reserved is what a registration cannot give: an administrator is made by another
+// one.
+func (c Client) reserved() (all faults) {
+	scopes, _ := oauth.ParseScope(c.Scope) // record tells
+	for _, scope := range scopes {
+		if strings.HasPrefix(scope, reservedScopes) {
+			all.add("scope", fmt.Errorf("scope %q is reserved for administrators", scope))
+		}
+	}
+	return all
 }
 
 // subjectValues are the members of which a tls_client_auth client has exactly
@@ -147,11 +154,18 @@ func ensureClient(ctx context.Context, tx storage.Tx, wanted clientRecord) error
 		return nil
 	}
 	want.Generation, want.Version = have.Generation, have.Version
-	if removed || want.Disabled && !have.Disabled {
+	if removed || lessens(have, want) {
 		want.Generation++ // tokens issued before are dead, design rule 11
 	}
 	if err := tx.UpdateClient(ctx, want); err != nil || want.Generation == have.Generation {
 		return err
 	}
 	return denyGeneration(ctx, tx, want.ID, want.Generation, want.UpdatedAt)
+}
+
+// lessens reports whether a client that had a token as have could not get it as
+// want.
+func lessens(have, want storage.Client) bool {
+	return want.Disabled && !have.Disabled || want.Method != have.Method || want.Matcher != have.Matcher ||
+		want.TrustBundle != have.TrustBundle || len(without(have.Scopes, want.Scopes)) > 0
 }

@@ -2,9 +2,6 @@ package admin
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -107,23 +104,16 @@ func (v *ClientView) readKeySet(ctx context.Context, from keySets) error {
 	return nil
 }
 
-// etag is strong (RFC 9110 §8.8.1): it is made of the representation, which also
-// changes with the client's partner, and not of the version alone. How it goes
-// with the jwks_uri is left out: an administrator's change must not fail because a
-// set was read meanwhile.
+// etag leaves out how it goes with the jwks_uri: an administrator's change must not
+// fail because a set was read meanwhile.
 func (v *ClientView) etag() string {
 	registered := *v
 	registered.KeySet = nil
-	text, err := json.Marshal(registered)
-	if err != nil { // a struct of texts, numbers and times
-		panic(err)
-	}
-	sum := sha256.Sum256(text)
-	return `"` + hex.EncodeToString(sum[:16]) + `"`
+	return etagOf(registered)
 }
 
 func (h *Handler) getClient(c *call) (*answer, *refusal) {
-	id, f := c.clientID()
+	id, f := c.id()
 	if f != nil {
 		return nil, f
 	}
@@ -134,34 +124,29 @@ func (h *Handler) getClient(c *call) (*answer, *refusal) {
 	return &answer{body: v, etag: v.etag()}, nil
 }
 
+// ClientPage is a page of clients.
+type ClientPage struct {
+	Clients []*ClientView `json:"clients"`
+}
+
 func (h *Handler) listClients(c *call) (*answer, *refusal) {
-	q, f := newQuery(c.Request, "limit", "after")
+	q, f := newQuery(c.Request, "partner", "trust_bundle", "scope", "limit", "after")
 	if f != nil {
 		return nil, f
 	}
-	limit := q.limit()
-	if f := q.bad.refusal(); f != nil {
-		return nil, f
-	}
-	// One more than asked for, to know whether there is another page.
-	found, err := h.Lister.Clients(c.Context(), q.text("after"), limit+1)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	a := &answer{}
-	if len(found) > limit {
-		found = found[:limit]
-		a.link = q.next(c.URL.Path, "after", found[limit-1].ID)
-	}
-	list := make([]*ClientView, len(found))
-	for i := range found {
-		list[i] = viewOf(found[i])
-		if err := list[i].readKeySet(c.Context(), h.Lister); err != nil {
-			return nil, unavailable(err)
-		}
-	}
-	a.body = struct {
-		Clients []*ClientView `json:"clients"`
-	}{list}
-	return a, nil
+	wanted := storage.ClientQuery{PartnerID: q.text("partner"), TrustBundle: q.text("trust_bundle"), Scope: q.text("scope")}
+	return page(c, q,
+		func(after string, limit int) ([]*ClientView, error) {
+			wanted.After, wanted.Limit = after, limit
+			found, err := h.Store.Clients(c.Context(), wanted)
+			list := views(found, viewOf)
+			for _, v := range list {
+				if err == nil {
+					err = v.readKeySet(c.Context(), h.Store)
+				}
+			}
+			return list, err
+		},
+		func(v **ClientView) string { return (*v).ClientID },
+		func(found []*ClientView) any { return ClientPage{found} })
 }

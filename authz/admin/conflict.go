@@ -18,8 +18,8 @@ type conflict struct {
 func (c *conflict) Error() string { return c.text }
 func (c *conflict) Unwrap() error { return c.err }
 
-// taken says what the store's uniqueness rules, named by their columns, are about.
-var taken = map[string]string{
+// rules says what the store's uniqueness rules, named by their columns, are about.
+var rules = map[string]string{
 	"clients.trust_bundle, clients.matcher_kind, clients.matcher_canonical": "another client of the same trust bundle has this subject value; one subject is one client",
 	"certificates.thumbprint": "another client has this certificate; one certificate belongs to one client",
 	"apis.audience":           "another API has this audience",
@@ -32,7 +32,7 @@ func inWords(err error) error {
 	if !errors.As(err, &broken) {
 		return err
 	}
-	if text, ok := taken[broken.Rule]; ok {
+	if text, ok := rules[broken.Rule]; ok {
 		return &conflict{text, err}
 	}
 	return err
@@ -41,31 +41,37 @@ func inWords(err error) error {
 // checkReferences names what a client refers to and is not there. The store would
 // refuse it too, without saying which reference it was.
 func checkReferences(ctx context.Context, tx storage.Tx, c storage.Client) error {
-	missing := func(format string, args ...any) error {
-		return &conflict{fmt.Sprintf(format, args...), storage.ErrConflict}
-	}
-	if _, err := tx.Partner(ctx, c.PartnerID); errors.Is(err, storage.ErrNotFound) {
-		return missing("partner_id: there is no partner %q", c.PartnerID)
-	} else if err != nil {
+	absent, err := missingReferences(ctx, tx, c)
+	if err != nil || len(absent) == 0 {
 		return err
 	}
+	return &conflict{absent[0].member + ": " + absent[0].err.Error(), storage.ErrConflict}
+}
+
+// missingReferences names everything a client refers to and is not there.
+func missingReferences(ctx context.Context, tx storage.Tx, c storage.Client) (absent faults, err error) {
+	if _, err := tx.Partner(ctx, c.PartnerID); errors.Is(err, storage.ErrNotFound) {
+		absent.add("partner_id", fmt.Errorf("there is no partner %q", c.PartnerID))
+	} else if err != nil {
+		return nil, err
+	}
 	if c.TrustBundle != "" {
-		bundles, err := tx.TrustBundles(ctx)
+		versions, err := tx.TrustBundleVersions(ctx, c.TrustBundle)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if !slices.ContainsFunc(bundles, func(b storage.TrustBundle) bool { return b.Name == c.TrustBundle }) {
-			return missing("trust_bundle: there is no trust bundle %q", c.TrustBundle)
+		if len(versions) == 0 {
+			absent.add("trust_bundle", fmt.Errorf("there is no trust bundle %q", c.TrustBundle))
 		}
 	}
 	owners, err := tx.APIsOwningScopes(ctx, c.Scopes)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, scope := range c.Scopes {
+	for i, scope := range c.Scopes {
 		if !slices.ContainsFunc(owners, func(a storage.API) bool { return slices.Contains(a.Scopes, scope) }) {
-			return missing("scope: no API owns %q", scope)
+			absent.add("scope", fmt.Errorf("no API owns %q, number %d in alphabetical order", scope, i+1))
 		}
 	}
-	return nil
+	return absent, nil
 }

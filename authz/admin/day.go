@@ -72,12 +72,20 @@ func (r *records) judge(known accepted, now time.Time) (problems Problems) {
 	return problems
 }
 
-// judge checks period and strength. A certificate for tomorrow may be
-// registered today.
+// judge is check for one of a client's keys.
 func (c certificateRecord) judge(n int, now time.Time) error {
+	if err := c.check(now); err != nil {
+		return inKey(n, err)
+	}
+	return nil
+}
+
+// check looks at period and strength. A certificate for tomorrow may be registered
+// today.
+func (c certificateRecord) check(now time.Time) error {
 	peer := &peercert.Peer{Leaf: c.leaf, Thumbprint: c.record.Thumbprint}
 	if err := peer.Check(now); err != nil && !errors.Is(err, peercert.ErrNotYetValid) {
-		return inKey(n, err)
+		return err
 	}
 	return nil
 }

@@ -31,6 +31,11 @@ type EventView struct {
 	Hash       string          `json:"hash"`
 }
 
+// EventPage is a page of audit events, newest first.
+type EventPage struct {
+	Events []EventView `json:"events"`
+}
+
 func viewEvent(e storage.AuditEvent) EventView {
 	v := EventView{
 		Time: e.Time, Kind: e.Kind, Reason: e.Reason, Partner: e.PartnerID, Client: e.ClientID, Actor: e.Actor,
@@ -69,9 +74,7 @@ func (h *Handler) listEvents(c *call) (*answer, *refusal) {
 	for i := range found {
 		list[i] = viewEvent(found[i])
 	}
-	a.body = struct {
-		Events []EventView `json:"events"`
-	}{list}
+	a.body = EventPage{list}
 	return a, nil
 }
 

@@ -101,10 +101,10 @@ func TestPublishedCertificate(t *testing.T) {
 	}{
 		{"from jwks to jwks_uri", func() { edge.JWKS, edge.JWKSURI = nil, "https://a.example/jwks" }, 0, 2},
 		{"applied again, after it was read", func() { read(second) }, 1, 2},
-		{"another scope", func() { edge.Scope = "" }, 1, 2},
-		{"another address", func() { edge.JWKSURI = "https://b.example/jwks" }, 0, 3},
-		{"read", func() { read(second) }, 1, 3},
-		{"back to jwks, with the one that was read", func() { edge.JWKS, edge.JWKSURI = publicJWKS(t, second), "" }, 1, 3},
+		{"a scope less", func() { edge.Scope = "" }, 1, 3},
+		{"another address", func() { edge.JWKSURI = "https://b.example/jwks" }, 0, 4},
+		{"read", func() { read(second) }, 1, 4},
+		{"back to jwks, with the one that was read", func() { edge.JWKS, edge.JWKSURI = publicJWKS(t, second), "" }, 1, 4},
 	} {
 		step.change()
 		c := applied(t, store, reg, "edge")

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,10 +11,10 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/certbound/certbound/authz/admin/document"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/oauth"
-	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
@@ -32,18 +33,6 @@ type Authenticator interface {
 	AuthenticateAs(r *http.Request, id string, evidence *decision.Evidence) (*clientauth.Authenticated, *oauth.Error)
 }
 
-// Lister finds records by other things than their key.
-type Lister interface {
-	// Clients returns at most limit clients whose id comes after the given one, in
-	// the order of ids, byte by byte.
-	Clients(ctx context.Context, after string, limit int) ([]storage.Client, error)
-	// ClientsHolding returns the clients that hold a scope, by id.
-	ClientsHolding(ctx context.Context, scope string) ([]storage.Client, error)
-	// Certificate returns a registered certificate, or storage.ErrNotFound.
-	Certificate(ctx context.Context, t thumbprint.Thumbprint) (storage.Certificate, error)
-	keySets
-}
-
 // Audit records changes in the transaction that makes them, and refusals within
 // bounds.
 type Audit interface {
@@ -56,20 +45,23 @@ type Appender interface {
 	Append(ctx context.Context, tx storage.Tx, events ...audit.Event) error
 }
 
-// Config holds what the admin API needs. All but Notify and Observe is required.
+// Config holds what the admin API needs. All but Notify, TrustChanged and Observe is
+// required.
 type Config struct {
 	Issuer        string
 	Verifier      *resource.Verifier // of Issuer's tokens for Audience(Issuer)
 	Authenticator Authenticator
 	Store         storage.Store
-	Lister        Lister
 	Audit         Audit
 	Checkpoints   audit.Signer // of keys that sign audit checkpoints and nothing else
 	Keys          Keys
 	Notify        func() // called after each change, to wake those who wait for the feed
-	Clock         func() time.Time
-	Logger        *slog.Logger
-	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
+	// TrustChanged is called after a change of a trust bundle and before its answer,
+	// so that the next request meets the new one.
+	TrustChanged func(context.Context)
+	Clock        func() time.Time
+	Logger       *slog.Logger
+	Observe      func(*decision.Decision) // see decision.Sink; nil: nobody listens
 }
 
 // sink is where decisions go.
@@ -78,7 +70,9 @@ func (c Config) sink() decision.Sink { return decision.Sink{Logger: c.Logger, Ob
 // Handler is the admin API.
 type Handler struct {
 	Config
-	next http.Handler
+	next     http.Handler
+	document *document.Document
+	openAPI  []byte
 }
 
 // NewHandler checks c and returns the API. It is for a listener of its own that
@@ -87,13 +81,19 @@ func NewHandler(c Config) (*Handler, error) {
 	switch {
 	case c.Issuer == "":
 		return nil, errors.New("admin: Config.Issuer is missing")
-	case c.Verifier == nil || c.Authenticator == nil || c.Store == nil || c.Lister == nil || c.Audit == nil || c.Checkpoints == nil || c.Keys == nil || c.Clock == nil || c.Logger == nil:
+	case c.Verifier == nil || c.Authenticator == nil || c.Store == nil || c.Audit == nil || c.Checkpoints == nil || c.Keys == nil || c.Clock == nil || c.Logger == nil:
 		return nil, errors.New("admin: a dependency in Config is missing")
 	}
 	if c.Notify == nil {
 		c.Notify = func() {}
 	}
+	if c.TrustChanged == nil {
+		c.TrustChanged = func(context.Context) {}
+	}
 	h := &Handler{Config: c}
+	if err := h.describe(); err != nil {
+		return nil, err
+	}
 	h.next = decision.Recover(h.router(), Journey, c.sink(), c.Clock)
 	return h, nil
 }
@@ -101,36 +101,13 @@ func NewHandler(c Config) (*Handler, error) {
 // ServeHTTP answers one call.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.next.ServeHTTP(w, r) }
 
-// endpoint serves one call that was authorized.
-type endpoint func(h *Handler, c *call) (*answer, *refusal)
-
-// route is one method of one path. Without a scope it is for everybody.
-type route struct {
-	method, path, scope string
-	serve               endpoint
-}
-
-var routes = []route{
-	{http.MethodGet, "/admin/v1/issuer", "", (*Handler).getIssuer},
-	{http.MethodGet, "/admin/v1/clients", ScopeRead, (*Handler).listClients},
-	{http.MethodGet, "/admin/v1/clients/{id}", ScopeRead, (*Handler).getClient},
-	{http.MethodPost, "/admin/v1/clients/{id}/disable", ScopeOperate, (*Handler).disableClient},
-	{http.MethodPost, "/admin/v1/clients/{id}/enable", ScopeOperate, (*Handler).enableClient},
-	{http.MethodPost, "/admin/v1/certificates/{x5t}/revoke", ScopeOperate, (*Handler).revokeCertificate},
-	{http.MethodGet, "/admin/v1/keys", ScopeRead, (*Handler).listKeys},
-	{http.MethodPost, "/admin/v1/keys/rotate", ScopeSecurity, (*Handler).rotateKey},
-	{http.MethodPost, "/admin/v1/keys/{kid}/revoke", ScopeSecurity, (*Handler).revokeKey},
-	{http.MethodGet, "/admin/v1/audit-events", ScopeRead, (*Handler).listEvents},
-	{http.MethodGet, "/admin/v1/audit-checkpoints", ScopeRead, (*Handler).listCheckpoints},
-	{http.MethodPost, "/admin/v1/audit-checkpoints", ScopeSecurity, (*Handler).addCheckpoint},
-}
-
 // router neither cleans paths nor redirects: what is not spelled as a route is
 // none.
 func (h *Handler) router() *mux.Router {
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	allowed := map[string][]string{}
-	for _, route := range routes {
+	for i := range routes {
+		route := &routes[i]
 		router.Path(route.path).Methods(route.method).HandlerFunc(h.handle(route))
 		allowed[route.path] = append(allowed[route.path], route.method)
 	}
@@ -149,28 +126,39 @@ func (h *Handler) router() *mux.Router {
 type call struct {
 	*http.Request
 	w        http.ResponseWriter
+	route    *route
 	caller   *caller // nil where the route is for everybody
 	decision *decision.Decision
 	now      time.Time
+	dryRun   bool
+	sent     []byte // the body, once it was read
 }
 
 // answer is what a call ends with.
 type answer struct {
-	body   any
-	etag   string
-	link   string
-	change bool // something was changed
+	status   int // 0 means 200
+	body     any // nil: none
+	before   any // what a change replaces, for a dry run
+	etag     string
+	link     string
+	location string
+	change   bool // something was changed
+	trust    bool // a trust bundle was changed
+	replayed bool // it was given before
 }
 
-func (h *Handler) handle(route route) http.HandlerFunc {
+func (h *Handler) handle(route *route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
 		defer cancel()
-		c := &call{Request: r.WithContext(ctx), w: w, now: h.Clock().UTC().Truncate(time.Second)}
+		c := &call{Request: r.WithContext(ctx), w: w, route: route, now: h.Clock().UTC().Truncate(time.Second)}
 		d, f := h.authorize(c, route.scope)
 		d.Journey, d.Evidence.Route = Journey, route.path
 		c.decision = d
 		var a *answer
+		if f == nil {
+			f = c.options()
+		}
 		if f == nil {
 			a, f = route.serve(h, c)
 		}
@@ -178,23 +166,38 @@ func (h *Handler) handle(route route) http.HandlerFunc {
 			h.refused(w, r, d, f)
 			return
 		}
+		if a.trust {
+			h.TrustChanged(ctx)
+		}
 		if a.change {
 			h.Notify()
 		}
-		d.Allow(http.StatusOK, h.Clock())
+		a.status = cmp.Or(a.status, http.StatusOK)
+		d.Allow(a.status, h.Clock())
 		h.sink().Put(r.Context(), d)
 		a.write(w, d.RequestID)
 	}
 }
 
 func (a *answer) write(w http.ResponseWriter, requestID string) {
-	if a.etag != "" {
-		w.Header().Set("ETag", a.etag)
+	for name, value := range map[string]string{"ETag": a.etag, "Location": a.location} {
+		if value != "" {
+			w.Header().Set(name, value)
+		}
 	}
 	if a.link != "" {
 		w.Header().Set("Link", "<"+a.link+`>; rel="next"`)
 	}
-	writeJSON(w, http.StatusOK, "application/json", requestID, a.body)
+	if a.replayed {
+		w.Header().Set("Idempotency-Replayed", "true")
+	}
+	if a.status == http.StatusNoContent {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set(decision.RequestIDHeader, requestID)
+		w.WriteHeader(a.status)
+		return
+	}
+	writeJSON(w, a.status, "application/json", requestID, a.body)
 }
 
 // refuseAll answers every request with one refusal.
@@ -229,6 +232,10 @@ func unavailable(err error) *refusal {
 		return f
 	case errors.Is(err, storage.ErrNotFound):
 		return refuse(RecordUnknown, "the path names no record")
+	case errors.Is(err, storage.ErrStale):
+		return refuse(RecordStale, err.Error())
+	case errors.Is(err, storage.ErrConflict):
+		return &refusal{reason: Conflict, detail: err.Error(), errors: []fieldError{{Field: "body", Detail: inWords(err).Error()}}}
 	}
 	return refuse(decision.StorageUnavailable, err.Error())
 }
@@ -236,9 +243,12 @@ func unavailable(err error) *refusal {
 // getIssuer tells a command line where its token comes from. It says nothing that
 // the issuer's metadata does not.
 func (h *Handler) getIssuer(*call) (*answer, *refusal) {
-	return &answer{body: struct {
-		Issuer   string   `json:"issuer"`
-		Audience string   `json:"audience"`
-		Scopes   []string `json:"scopes"`
-	}{h.Issuer, Audience(h.Issuer), Scopes()}}, nil
+	return &answer{body: IssuerView{h.Issuer, Audience(h.Issuer), Scopes()}}, nil
+}
+
+// IssuerView is where tokens for this API come from.
+type IssuerView struct {
+	Issuer   string   `json:"issuer"`
+	Audience string   `json:"audience"`
+	Scopes   []string `json:"scopes"`
 }

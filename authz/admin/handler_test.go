@@ -151,7 +151,7 @@ func TestRoutes(t *testing.T) {
 	for _, path := range []string{"/", "/admin/v1", "/admin/v1/clients/", "//admin/v1/clients", "/admin/v1/./clients", "/admin/v1/Clients"} {
 		w.wantProblem(t, root.get(path), 404, "route_unknown")
 	}
-	for path, method := range map[string]string{"/admin/v1/clients": "POST", "/admin/v1/clients/x/disable": "GET", "/admin/v1/audit-events": "DELETE"} {
+	for path, method := range map[string]string{"/admin/v1/clients": "DELETE", "/admin/v1/clients/x/disable": "GET", "/admin/v1/audit-events": "DELETE"} {
 		a := root.do(method, path, "")
 		w.wantProblem(t, a, 405, "method_not_allowed")
 		if allow := a.Header.Get("Allow"); allow == "" || allow == method {
@@ -186,7 +186,7 @@ func TestClients(t *testing.T) {
 		}
 		path = next(a)
 	}
-	if got := strings.Join(ids, " "); got != "accounts-rs client-a client-b client-c deputy operator payments-rs root" {
+	if got := strings.Join(ids, " "); got != "accounts-rs client-a client-b client-c deputy operator payments-rs root writer" {
 		t.Errorf("paged through %s", got)
 	}
 }
@@ -242,7 +242,7 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("%s %s %.80s: %s", tt.method, tt.path, tt.body, a.Body)
 		}
 	}
-	w.wantProblem(t, root.do("POST", revoke, `{"reason":"a"}`, "Content-Type", "text/plain"), 400, "request_malformed")
+	w.wantProblem(t, root.do("POST", revoke, `{"reason":"a"}`, "Content-Type", "text/plain"), 415, "media_type_unsupported")
 	if seq, err := w.Store.FeedSeq(t.Context()); err != nil || seq != 0 || w.notified.Load() != 0 {
 		t.Errorf("bad input changed something: %d %v", seq, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,18 +17,49 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 	"github.com/gorilla/mux"
 
+	"github.com/certbound/certbound/authz/admin/document"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/resource/decision"
 )
 
-// maxBody bounds the body of a request.
+// maxBody bounds the body of a request, in bytes, where the route says nothing else.
 const maxBody = 64 << 10
+
+// mergePatch is the media type of RFC 7396.
+const mergePatch = "application/merge-patch+json"
 
 // invalid collects what is wrong with members and parameters; values are never
 // repeated, since a caller may have put a secret in the wrong place.
 type invalid []fieldError
 
-func (i *invalid) add(field, detail string) { *i = append(*i, fieldError{field, detail}) }
+func (i *invalid) add(field, detail string) {
+	*i = append(*i, fieldError{Field: field, Detail: detail})
+}
+
+// at notes what is wrong at a member of the body.
+func (i *invalid) at(pointer, detail string) {
+	field := strings.ReplaceAll(strings.TrimPrefix(pointer, "/"), "/", ".")
+	if field == "" {
+		field = "body"
+	}
+	*i = append(*i, fieldError{Field: field, Pointer: pointer, Detail: detail})
+}
+
+// faults adds what the rules of records say. A member of which something has been
+// said already is not mentioned again.
+func (i *invalid) faults(all faults) {
+	said := slices.Clone(*i)
+	for _, f := range all {
+		pointer := document.Pointer(f.member)
+		if !slices.ContainsFunc(said, func(e fieldError) bool { return e.Pointer == pointer && pointer != "" }) {
+			i.at(pointer, quoted.ReplaceAllString(f.err.Error(), `"…"`))
+		}
+	}
+}
+
+// quoted finds what messages repeat of the input; a seed's author may see it, an
+// answer leaves it out.
+var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
 func (i invalid) refusal() *refusal {
 	if len(i) == 0 {
@@ -80,19 +112,30 @@ func (c *call) texts(known ...string) (map[string]string, *refusal) {
 
 // body reads a JSON body; none is an empty one.
 func (c *call) body() ([]byte, *refusal) {
-	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, maxBody))
+	limit := int64(maxBody)
+	if c.route != nil && c.route.doc.limit > 0 {
+		limit = c.route.doc.limit
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, limit))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, refuse(decision.RequestTooLarge, err.Error())
 	}
 	if err != nil {
 		return nil, refuse(decision.RequestMalformed, err.Error())
 	}
+	c.sent = data
 	if len(data) == 0 {
 		return nil, nil
 	}
+	wanted := "application/json"
+	if c.Method == http.MethodPatch {
+		wanted = mergePatch
+	}
 	media, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" || len(c.Header.Values("Content-Type")) != 1 || c.Header.Get("Content-Encoding") != "" {
-		return nil, refuse(decision.RequestMalformed, "the body must be application/json, not compressed")
+	if err != nil || media != wanted || len(c.Header.Values("Content-Type")) != 1 || c.Header.Get("Content-Encoding") != "" {
+		f := refuse(MediaUnsupported, "the body must be "+wanted+", not compressed")
+		f.header = http.Header{"Accept": {wanted}}
+		return nil, f
 	}
 	if !utf8.Valid(data) {
 		return nil, refuse(decision.RequestMalformed, "the body is not UTF-8")
@@ -100,11 +143,11 @@ func (c *call) body() ([]byte, *refusal) {
 	return data, nil
 }
 
-// clientID is the {id} of the path. Ids may hold what a path escapes.
-func (c *call) clientID() (string, *refusal) {
+// id is the {id} of the path. Ids may hold what a path escapes.
+func (c *call) id() (string, *refusal) {
 	id, err := url.PathUnescape(mux.Vars(c.Request)["id"])
-	if err != nil || id == "" {
-		return "", refuse(decision.RequestMalformed, "the client id in the path is not escaped right")
+	if err != nil || id == "" || !utf8.ValidString(id) {
+		return "", refuse(decision.RequestMalformed, "the id in the path is not escaped right")
 	}
 	return id, nil
 }

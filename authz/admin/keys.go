@@ -81,9 +81,20 @@ func (h *Handler) listKeys(c *call) (*answer, *refusal) {
 	for i, k := range stored {
 		list[i] = h.viewKey(k)
 	}
-	return &answer{body: struct {
-		Keys []*KeyView `json:"keys"`
-	}{list}}, nil
+	return &answer{body: KeyList{list}}, nil
+}
+
+// KeyList is all signing keys.
+type KeyList struct {
+	Keys []*KeyView `json:"keys"`
+}
+
+// KeyRotationBody says what to rotate; access tokens in the usual algorithm when it
+// says nothing.
+type KeyRotationBody struct {
+	Purpose   string `json:"purpose,omitempty"`
+	Algorithm string `json:"alg,omitempty"`
+	Reason    string `json:"reason,omitempty"`
 }
 
 // KeyRotation is the answer to a rotation: which key signs now, and which is

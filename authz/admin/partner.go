@@ -11,7 +11,7 @@ import (
 
 // Partner is the body of a partner.
 type Partner struct {
-	ID       string `yaml:"id" json:"id"`
+	ID       string `yaml:"id" json:"id,omitempty" doc:"1 to 128 characters of A-Z a-z 0-9 . _ -, never changes; generated when absent."`
 	Name     string `yaml:"name" json:"name,omitempty"`
 	Disabled bool   `yaml:"disabled" json:"disabled,omitempty"`
 }
@@ -68,10 +68,7 @@ func ensurePartner(ctx context.Context, tx storage.Tx, want storage.Partner) err
 	if want.Disabled && !have.Disabled {
 		// Tokens its clients hold are dead (design rule 11), and stay so when the
 		// partner is enabled again.
-		if err := tx.RaiseGenerations(ctx, want.ID, want.UpdatedAt); err != nil {
-			return err
-		}
-		if err := denyGenerations(ctx, tx, want.ID, want.UpdatedAt); err != nil {
+		if err := endTokens(ctx, tx, want.ID, want.UpdatedAt); err != nil {
 			return err
 		}
 	}
@@ -79,23 +76,24 @@ func ensurePartner(ctx context.Context, tx storage.Tx, want storage.Partner) err
 	return tx.UpdatePartner(ctx, have)
 }
 
-// denyGenerations tells resource servers of every client of a partner. It reads
-// all clients, a page at a time: a lockout is rare, and must miss nobody.
-func denyGenerations(ctx context.Context, tx storage.Tx, partnerID string, now time.Time) error {
+// endTokens ends the tokens of every client of a partner, and tells resource
+// servers, a page of clients at a time.
+func endTokens(ctx context.Context, tx storage.Tx, partnerID string, now time.Time) error {
+	if err := tx.RaiseGenerations(ctx, partnerID, now); err != nil {
+		return err
+	}
 	const page = 1000
-	for after := ""; ; {
-		clients, err := tx.Clients(ctx, after, page)
+	for q := (storage.ClientQuery{PartnerID: partnerID, Limit: page}); ; {
+		clients, err := tx.Clients(ctx, q)
 		if err != nil {
 			return err
 		}
+		entries := make([]storage.FeedEntry, len(clients))
 		for i := range clients {
-			after = clients[i].ID
-			if clients[i].PartnerID != partnerID {
-				continue
-			}
-			if err := denyGeneration(ctx, tx, clients[i].ID, clients[i].Generation, now); err != nil {
-				return err
-			}
+			q.After, entries[i] = clients[i].ID, deniedGeneration(clients[i].ID, clients[i].Generation, now)
+		}
+		if _, err := tx.AppendFeed(ctx, entries); err != nil {
+			return err
 		}
 		if len(clients) < page {
 			return nil

@@ -106,7 +106,7 @@ func (r *Registration) check(now time.Time) (*records, Problems) {
 	}
 	for i, body := range r.Clients {
 		record, all := body.record(now)
-		all = append(all, first.ofClient(record, i)...)
+		all = append(append(all, body.reserved()...), first.ofClient(record, i)...)
 		out.clients = append(out.clients, record)
 		report("clients", i, body.ClientID, all)
 	}

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -28,29 +29,19 @@ func (h *Handler) revokeCertificate(c *call) (*answer, *refusal) {
 	if f != nil {
 		return nil, f
 	}
-	registered, err := h.Lister.Certificate(c.Context(), t)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return nil, unavailable(err)
-	}
-	wanted := storage.CertificateDenial{
-		Thumbprint: t, ClientID: registered.ClientID, Reason: reason, CreatedAt: c.now, ExpiresAt: registered.NotAfter,
-	}
-	a := &answer{}
-	err = h.Store.Update(c.Context(), func(tx storage.Tx) error {
-		a.change = false // it may run again
-		return h.revokeIn(c, tx, wanted, a)
+	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
+		registered, err := tx.Certificate(ctx, t)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		return h.revokeIn(c, tx, storage.CertificateDenial{
+			Thumbprint: t, ClientID: registered.ClientID, Reason: reason, CreatedAt: c.now, ExpiresAt: registered.NotAfter,
+		}, a)
 	})
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	return a, nil
 }
 
 func (h *Handler) revokeIn(c *call, tx storage.Tx, wanted storage.CertificateDenial, a *answer) error {
 	ctx := c.Context()
-	if f := stillCaller(ctx, tx, c.caller); f != nil {
-		return f
-	}
 	var owner storage.Client
 	if wanted.ClientID != "" {
 		var err error

@@ -13,7 +13,7 @@ import (
 
 // TrustBundle is the body of a trust bundle; certificates are PEM.
 type TrustBundle struct {
-	Name          string `yaml:"name" json:"name"`
+	Name          string `yaml:"name" json:"name,omitempty" doc:"1 to 128 characters of A-Z a-z 0-9 . _ -, never changes; generated when absent."`
 	Anchors       string `yaml:"anchors" json:"anchors"`
 	Intermediates string `yaml:"intermediates" json:"intermediates,omitempty"`
 	// Issuers, when given, are the CAs that must have signed the leaf itself.

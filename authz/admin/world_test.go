@@ -7,10 +7,10 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -34,11 +34,12 @@ type world struct {
 	root     keystest.Pair
 	keeper   *signing.Keeper
 	notified atomic.Int64
+	trusted  atomic.Int64
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{World: authztest.New(t), root: keystest.SelfSigned(t, keystest.CommonName("root"))}
+	w := &world{World: authztest.New(t), root: keystest.SelfSigned(t, keystest.CommonName("root"), keystest.Validity(time.Now().Add(-time.Hour), time.Now().AddDate(0, 1, 0)))}
 	if err := admin.Bootstrap(t.Context(), w.Store, w.Recorder, w.Clock(), w.administrator(t, "root", w.root)); err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +53,7 @@ func newWorld(t *testing.T) *world {
 		return errors.Join(
 			tx.CreateClient(ctx, client("deputy", admin.Scopes()...)),
 			tx.CreateClient(ctx, client("operator", admin.ScopeOperate, admin.ScopeRead)),
+			tx.CreateClient(ctx, client("writer", admin.ScopeOperate, admin.ScopeRead, admin.ScopeWrite)),
 		)
 	})
 	verifier, err := resource.New(resource.Config{
@@ -67,8 +69,8 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	h, err := admin.NewHandler(admin.Config{
-		Issuer: authztest.Issuer, Verifier: verifier, Authenticator: w.Auth, Store: w.Broken, Lister: lister{w.Store},
-		Audit: w.Recorder, Keys: w.keeper, Checkpoints: w.CheckpointRing, Notify: func() { w.notified.Add(1) }, Clock: w.Clock, Logger: w.Logger,
+		Issuer: authztest.Issuer, Verifier: verifier, Authenticator: w.Auth, Store: w.Broken,
+		Audit: w.Recorder, Keys: w.keeper, Checkpoints: w.CheckpointRing, Notify: func() { w.notified.Add(1) }, TrustChanged: func(context.Context) { w.trusted.Add(1) }, Clock: w.Clock, Logger: w.Logger,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,62 +95,6 @@ func (k ringKeys) Keys(_ context.Context, kid string) ([]jose.JSONWebKey, error)
 	var set jose.JSONWebKeySet
 	err := json.Unmarshal(k.w.Ring.PublicJWKS(), &set)
 	return set.Key(kid), err
-}
-
-// lister walks over everybody these tests know.
-type lister struct{ store storage.Store }
-
-func (l lister) all(ctx context.Context) ([]storage.Client, error) {
-	ids := []string{
-		authztest.AccountsServer, authztest.ClientA, authztest.ClientB, authztest.ClientC,
-		"deputy", "operator", authztest.PaymentsServer, "root",
-	}
-	var all []storage.Client
-	for _, id := range ids {
-		client, err := l.store.Client(ctx, id)
-		if errors.Is(err, storage.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, client)
-	}
-	return all, nil
-}
-
-func (l lister) KeySet(ctx context.Context, id string) (storage.KeySet, error) {
-	return l.store.KeySet(ctx, id)
-}
-
-func (l lister) Clients(ctx context.Context, after string, limit int) ([]storage.Client, error) {
-	all, err := l.all(ctx)
-	all = slices.DeleteFunc(all, func(c storage.Client) bool { return c.ID <= after })
-	return all[:min(limit, len(all))], err
-}
-
-func (l lister) ClientsHolding(ctx context.Context, scope string) ([]storage.Client, error) {
-	all, err := l.all(ctx)
-	return slices.DeleteFunc(all, func(c storage.Client) bool { return !slices.Contains(c.Scopes, scope) }), err
-}
-
-func (l lister) Certificate(ctx context.Context, t thumbprint.Thumbprint) (storage.Certificate, error) {
-	all, err := l.all(ctx)
-	if err != nil {
-		return storage.Certificate{}, err
-	}
-	for _, client := range all {
-		registered, err := l.store.ClientCertificates(ctx, client.ID)
-		if err != nil {
-			return storage.Certificate{}, err
-		}
-		for _, certificate := range registered {
-			if certificate.Thumbprint == t {
-				return certificate, nil
-			}
-		}
-	}
-	return storage.Certificate{}, storage.ErrNotFound
 }
 
 func (w *world) pair(id string) *keystest.Pair {
@@ -183,7 +129,10 @@ func (w *world) as(id string) as {
 // do sends a request; more are header names and values.
 func (a as) do(method, path, body string, more ...string) authztest.Answer {
 	a.w.T.Helper()
-	return a.w.Do(a.client, a.request(method, path, body, more...))
+	answer := a.w.Do(a.client, a.request(method, path, body, more...))
+	bare, _, _ := strings.Cut(path, "?")
+	a.w.keepsItsPromise(a.w.T, method, bare, answer)
+	return answer
 }
 
 func (a as) request(method, path, body string, more ...string) *http.Request {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/cmd/certbound/internal/cli"
 	"github.com/certbound/certbound/cmd/certbound/internal/inspect"
 )
@@ -28,11 +29,11 @@ often taken for it), and warnings. It asks nobody, and prints no private key.`,
 			if err != nil {
 				return err
 			}
-			report := inspect.New(file, at.or(time.Now()))
+			report := certinfo.New(file, at.or(time.Now()))
 			if output.Value == "json" {
 				return cli.JSON(m.Stdout, report)
 			}
-			return report.Text(m.Stdout)
+			return inspect.Text(m.Stdout, report)
 		},
 	}
 	cmd.Flags().Var(&at, "at", "judge as of this time (RFC 3339) instead of now")
@@ -54,12 +55,12 @@ func fileFlags(cmd *cobra.Command, endings []string, names ...string) {
 }
 
 // readCertificates reads a file of certificates; the message names it.
-func readCertificates(path string) (*inspect.File, error) {
+func readCertificates(path string) (*certinfo.File, error) {
 	data, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	file, err := inspect.Parse(data)
+	file, err := certinfo.Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

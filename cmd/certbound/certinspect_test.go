@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/certbound/certbound/cmd/certbound/internal/inspect"
+	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/keys/keystest"
 )
 
@@ -39,7 +39,7 @@ func TestCertInspect(t *testing.T) {
 		t.Errorf("code %d\n%s", code, out)
 	}
 	code, out, _ = run(t, "cert", "inspect", "--at", "2101-01-01T00:00:00Z", "-o", "json", file)
-	var report inspect.Report
+	var report certinfo.Report
 	if err := json.Unmarshal([]byte(out), &report); code != 0 || err != nil || report.Warnings[1].Code != "expired" {
 		t.Errorf("code %d, %v\n%s", code, err, out)
 	}

@@ -108,7 +108,7 @@ func (e *examination) registered(ctx context.Context, store storage.Store) {
 	const page = 200
 	count := 0
 	for after := ""; ; {
-		clients, err := store.Clients(ctx, after, page)
+		clients, err := store.Clients(ctx, storage.ClientQuery{After: after, Limit: page})
 		if err != nil {
 			e.add(Finding{Problem, "clients", err.Error(), "no client can be authenticated", "see the message"})
 			return

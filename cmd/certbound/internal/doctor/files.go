@@ -9,8 +9,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
-	"github.com/certbound/certbound/cmd/certbound/internal/inspect"
 )
 
 // soon is when a certificate should have been renewed, or a third of its lifetime
@@ -45,7 +45,7 @@ func read(path config.Path) []*x509.Certificate {
 	if err != nil {
 		return nil
 	}
-	file, err := inspect.Parse(data)
+	file, err := certinfo.Parse(data)
 	if err != nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/cmd/certbound/internal/inspect"
 	"github.com/certbound/certbound/keys/ca"
 	"github.com/certbound/certbound/keys/keystest"
@@ -100,7 +101,7 @@ func TestVerifyAgreesWithOpenSSL(t *testing.T) {
 			if c.issuers != nil {
 				spec.Issuers = c.issuers.CertPEM()
 			}
-			v, err := inspect.Verify(&inspect.File{Certificates: append([]*x509.Certificate{c.pair.Cert}, c.pair.Chain...)},
+			v, err := inspect.Verify(&certinfo.File{Certificates: append([]*x509.Certificate{c.pair.Cert}, c.pair.Chain...)},
 				inspect.Request{Bundle: spec, Now: time.Now()})
 			if err != nil {
 				t.Fatal(err)

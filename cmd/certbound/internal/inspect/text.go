@@ -7,17 +7,18 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/cmd/certbound/internal/cli"
 )
 
-// Text writes the report for a terminal.
-func (r *Report) Text(w io.Writer) error {
+// Text writes a report for a terminal.
+func Text(w io.Writer, r *certinfo.Report) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i := range r.Certificates {
 		if i > 0 {
 			fmt.Fprintln(out)
 		}
-		r.Certificates[i].text(out, i, len(r.Certificates))
+		certificate(out, &r.Certificates[i], i, len(r.Certificates))
 	}
 	if err := out.Flush(); err != nil {
 		return err
@@ -34,7 +35,7 @@ func (r *Report) Text(w io.Writer) error {
 	return err
 }
 
-func (c *Certificate) text(w io.Writer, i, of int) {
+func certificate(w io.Writer, c *certinfo.Certificate, i, of int) {
 	line := func(title, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", title, cli.Plain(fmt.Sprintf(format, args...)))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/cmd/certbound/internal/cli"
@@ -47,7 +48,7 @@ const anybody = "certificate"
 // Verify asks the authenticator of the authorization server whether it accepts
 // the certificate and the chain sent with it. Revocation is not known here. An
 // error means that the question cannot be asked.
-func Verify(f *File, q Request) (*Verdict, error) {
+func Verify(f *certinfo.File, q Request) (*Verdict, error) {
 	records, set, err := q.world()
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/cmd/certbound/internal/inspect"
 	"github.com/certbound/certbound/keys/keystest"
@@ -45,20 +46,20 @@ func TestVerifyMatches(t *testing.T) {
 		"no such method, no luck": {pki, &admin.Registered{Client: storage.Client{ID: "a", Method: "none"}}, decision.MethodMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v, err := inspect.Verify(&inspect.File{Certificates: []*x509.Certificate{c.cert}}, inspect.Request{Bundle: spec, Client: c.client, Now: time.Now()})
+			v, err := inspect.Verify(&certinfo.File{Certificates: []*x509.Certificate{c.cert}}, inspect.Request{Bundle: spec, Client: c.client, Now: time.Now()})
 			if err != nil || v.Reason != c.want || v.Accepted != (c.want == "") || len(v.Warnings) > 0 {
 				t.Errorf("%+v, %v; want %q", v, err, c.want)
 			}
 		})
 	}
-	if _, err := inspect.Verify(&inspect.File{Certificates: []*x509.Certificate{pki}}, inspect.Request{Now: time.Now()}); err == nil {
+	if _, err := inspect.Verify(&certinfo.File{Certificates: []*x509.Certificate{pki}}, inspect.Request{Now: time.Now()}); err == nil {
 		t.Error("verified against no bundle")
 	}
 }
 
 func TestVerifyWarnsOfABundleThatCannotBeRegistered(t *testing.T) {
 	old := keystest.NewCA(t, "old", keystest.Expired())
-	v, err := inspect.Verify(&inspect.File{Certificates: []*x509.Certificate{old.Client(t).Cert}},
+	v, err := inspect.Verify(&certinfo.File{Certificates: []*x509.Certificate{old.Client(t).Cert}},
 		inspect.Request{Bundle: &trust.Spec{Name: "old", Version: 1, Anchors: old.CertPEM()}, Now: time.Now()})
 	if err != nil || v.Reason != decision.CertificateUntrusted || len(v.Warnings) != 1 {
 		t.Errorf("%+v, %v", v, err)

@@ -1,4 +1,4 @@
-package inspect
+package certinfo
 
 import (
 	"crypto/sha1" //nolint:gosec // shown as what x5t#S256 is not
@@ -73,7 +73,7 @@ func New(f *File, now time.Time) *Report {
 func describe(cert *x509.Certificate, now time.Time) Certificate {
 	sum1, sum256 := sha1.Sum(cert.Raw), sha256.Sum256(cert.Raw) //nolint:gosec // see above
 	return Certificate{
-		Subject: nameText(cert.RawSubject), Issuer: nameText(cert.RawIssuer), Serial: serial(cert), Version: cert.Version,
+		Subject: NameText(cert.RawSubject), Issuer: NameText(cert.RawIssuer), Serial: serial(cert), Version: cert.Version,
 		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), Validity: validity(cert, now),
 		Key: keyText(cert.PublicKey), Signature: cert.SignatureAlgorithm.String(),
 		KeyUsage: keyUsages(cert.KeyUsage), ExtUsage: extUsages(cert), CA: cert.BasicConstraintsValid && cert.IsCA,
@@ -96,8 +96,8 @@ func (c *Certificate) name(cert *x509.Certificate) {
 	}
 }
 
-// nameText writes a name as it would be registered.
-func nameText(raw []byte) string {
+// NameText writes a name as it would be registered.
+func NameText(raw []byte) string {
 	if len(raw) > peercert.MaxNameBytes {
 		return fmt.Sprintf("(a name of %d bytes)", len(raw))
 	}

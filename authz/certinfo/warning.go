@@ -1,4 +1,4 @@
-package inspect
+package certinfo
 
 import (
 	"bytes"
@@ -36,9 +36,11 @@ func warnings(f *File, now time.Time) []Warning {
 	leaf := f.Leaf()
 	all.form(leaf)
 	all.usage(leaf)
-	all.time(leaf, now)
 	all.names(leaf)
-	all.chain(f)
+	if !f.Requested { // of a request they say nothing
+		all.time(leaf, now)
+		all.chain(f)
+	}
 	return all
 }
 

@@ -1,4 +1,4 @@
-package inspect
+package certinfo
 
 import (
 	"bytes"
@@ -22,6 +22,7 @@ type File struct {
 	PrivateKey   bool                // a private key stands in it, too
 	Other        []string            // types of further PEM blocks
 	DER          bool                // it is one certificate in DER
+	Requested    bool                // it is a request, and the certificate stands for the one that is asked for
 }
 
 // Leaf is the first certificate.
@@ -32,9 +33,9 @@ func (f *File) Leaf() *x509.Certificate { return f.Certificates[0] }
 func Parse(data []byte) (*File, error) {
 	switch {
 	case len(data) > maxFile:
-		return nil, fmt.Errorf("inspect: %d bytes are over the limit of %d", len(data), maxFile)
+		return nil, fmt.Errorf("certinfo: %d bytes are over the limit of %d", len(data), maxFile)
 	case len(bytes.TrimSpace(data)) == 0:
-		return nil, errors.New("inspect: the file is empty")
+		return nil, errors.New("certinfo: the file is empty")
 	case !bytes.Contains(data, []byte("-----BEGIN ")):
 		return parseDER(data)
 	}
@@ -48,10 +49,10 @@ func Parse(data []byte) (*File, error) {
 	}
 	// pem.Decode passes over a block it cannot read, as if it were not there.
 	if read != begun {
-		return nil, fmt.Errorf("inspect: %d PEM blocks begin in the file, only %d can be read", begun, read)
+		return nil, fmt.Errorf("certinfo: %d PEM blocks begin in the file, only %d can be read", begun, read)
 	}
 	if len(f.Certificates) == 0 {
-		return nil, fmt.Errorf("inspect: no CERTIFICATE block in the file%s", f.instead())
+		return nil, fmt.Errorf("certinfo: no CERTIFICATE block in the file%s", f.instead())
 	}
 	return f, nil
 }
@@ -63,11 +64,11 @@ func (f *File) add(block *pem.Block) error {
 	case block.Type != "CERTIFICATE":
 		f.Other = append(f.Other, block.Type)
 	case len(f.Certificates) == maxCertificates:
-		return fmt.Errorf("inspect: more than %d certificates in the file", maxCertificates)
+		return fmt.Errorf("certinfo: more than %d certificates in the file", maxCertificates)
 	default:
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return fmt.Errorf("inspect: certificate %d: %w", len(f.Certificates)+1, err)
+			return fmt.Errorf("certinfo: certificate %d: %w", len(f.Certificates)+1, err)
 		}
 		f.Certificates = append(f.Certificates, cert)
 	}
@@ -92,12 +93,12 @@ func parseDER(data []byte) (*File, error) {
 	}
 	var outer asn1.RawValue
 	if rest, asn1Err := asn1.Unmarshal(data, &outer); asn1Err != nil || len(rest) > 0 {
-		return nil, errors.New("inspect: the file is neither PEM nor DER; a certificate in PEM begins with -----BEGIN CERTIFICATE-----")
+		return nil, errors.New("certinfo: the file is neither PEM nor DER; a certificate in PEM begins with -----BEGIN CERTIFICATE-----")
 	}
 	if hint := container(outer.Bytes); hint != "" {
-		return nil, errors.New("inspect: " + hint)
+		return nil, errors.New("certinfo: " + hint)
 	}
-	return nil, fmt.Errorf("inspect: DER, but not a certificate: %w", err)
+	return nil, fmt.Errorf("certinfo: DER, but not a certificate: %w", err)
 }
 
 // container tells the usual files around certificates by the first element of

@@ -1,0 +1,150 @@
+package admin
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/certbound/certbound/authz/admin/document"
+)
+
+// endpoint serves one call that was authorized.
+type endpoint func(h *Handler, c *call) (*answer, *refusal)
+
+// route is one method of one path. Without a scope it is for everybody.
+type route struct {
+	method, path, scope string
+	serve               endpoint
+	doc                 operation
+}
+
+// operation is what the served document says of a route, and what the handler holds
+// its requests to.
+type operation struct {
+	id, summary string
+	body        any   // of the request: a value of its type; nil: none
+	optional    bool  // the body may be left out
+	limit       int64 // of the body in bytes; 0 means maxBody
+	status      int   // of the answer; 0 means 200
+	answer      any   // a value of its body's type; nil: none
+	query       []document.Parameter
+	paged       bool
+	dry         any  // of the answer to a dry run; such a route also takes an Idempotency-Key
+	match       bool // If-Match has to be there
+	tagged      bool // the answer has an ETag
+}
+
+// Bounds of bodies, in bytes.
+const (
+	maxClientBody = 256 << 10 // certificates in jwks
+	maxBundleBody = 4 << 20   // three lists of certificates in PEM, each of at most 1 MiB
+)
+
+var (
+	pages   = []document.Parameter{{Name: "limit", Description: "How many, 1 to 500; 50 when absent.", Kind: "integer"}}
+	after   = document.Parameter{Name: "after", Description: "Records after this id; it comes with the Link of a page."}
+	byID    = append(slices.Clone(pages), after)
+	before  = document.Parameter{Name: "before", Description: "What is older than this; it comes with the Link of a page."}
+	clients = append(slices.Clone(byID),
+		document.Parameter{Name: "partner", Description: "Clients of this partner."},
+		document.Parameter{Name: "trust_bundle", Description: "Clients pinned to this trust bundle."},
+		document.Parameter{Name: "scope", Description: "Clients that hold this scope."})
+	events = append(slices.Clone(pages), before,
+		document.Parameter{Name: "partner", Description: "Events of this partner and its clients."},
+		document.Parameter{Name: "client", Description: "Events of this client."},
+		document.Parameter{Name: "thumbprint", Description: "Events with this certificate (x5t#S256)."},
+		document.Parameter{Name: "reason", Description: "Events with this reason."},
+		document.Parameter{Name: "request_id", Description: "The events of one request."},
+		document.Parameter{Name: "kind", Description: "Events of this kind, such as client.disabled."},
+		document.Parameter{Name: "since", Description: "Not before this time (RFC 3339)."},
+		document.Parameter{Name: "until", Description: "Before this time (RFC 3339)."})
+)
+
+// Shapes that many routes have in common.
+
+func read(id, summary string, answer any) operation {
+	return operation{id: id, summary: summary, answer: answer}
+}
+
+func one(id, summary string, answer any) operation {
+	return operation{id: id, summary: summary, answer: answer, tagged: true}
+}
+
+func listed(id, summary string, answer any, query []document.Parameter) operation {
+	return operation{id: id, summary: summary, answer: answer, query: query, paged: true}
+}
+
+func create(id, summary string, body, answer any, limit int64) operation {
+	return operation{id: id, summary: summary, body: body, answer: answer, status: http.StatusCreated, limit: limit, dry: Preview{}, tagged: true}
+}
+
+func patch(id, summary string, body, answer any, limit int64) operation {
+	return operation{id: id, summary: summary, body: body, answer: answer, limit: limit, dry: Preview{}, match: true, tagged: true}
+}
+
+// act is a verb on a record, with the reason for the audit trail.
+func act(id, summary string, body any, optional bool, answer any) operation {
+	return operation{id: id, summary: summary, body: body, optional: optional, answer: answer, dry: Preview{}, tagged: true}
+}
+
+func remove(id, summary string, match bool) operation {
+	return operation{id: id, summary: summary, status: http.StatusNoContent, dry: Preview{}, match: match}
+}
+
+// routes is every operation of the API. More specific paths come first.
+var routes = []route{
+	{http.MethodGet, "/admin/v1/openapi.json", "", (*Handler).getDocument, read("getDocument", "This document", map[string]any{})},
+	{http.MethodGet, "/admin/v1/issuer", "", (*Handler).getIssuer, read("getIssuer", "Where tokens for this API come from", IssuerView{})},
+
+	{http.MethodGet, "/admin/v1/partners", ScopeRead, (*Handler).listPartners, listed("listPartners", "List partners by id", PartnerPage{}, byID)},
+	{http.MethodPost, "/admin/v1/partners", ScopeWrite, (*Handler).createPartner, create("createPartner", "Register a partner", Partner{}, PartnerView{}, 0)},
+	{http.MethodGet, "/admin/v1/partners/{id}", ScopeRead, (*Handler).getPartner, one("getPartner", "Show a partner", PartnerView{})},
+	{http.MethodPatch, "/admin/v1/partners/{id}", ScopeWrite, (*Handler).patchPartner, patch("patchPartner", "Change a partner", Partner{}, PartnerView{}, 0)},
+	{http.MethodPost, "/admin/v1/partners/{id}/lockout", ScopeSecurity, (*Handler).lockOut, act("lockOutPartner", "Lock a partner out: all its clients are refused and all their tokens die, everywhere within a second", ReasonBody{}, false, PartnerView{})},
+	{http.MethodPost, "/admin/v1/partners/{id}/restore", ScopeSecurity, (*Handler).restore, act("restorePartner", "End a lockout: each client is again what it was before; tokens stay dead", ReasonBody{}, true, PartnerView{})},
+
+	{http.MethodGet, "/admin/v1/apis", ScopeRead, (*Handler).listAPIs, listed("listAPIs", "List protected APIs by id", APIPage{}, byID)},
+	{http.MethodPost, "/admin/v1/apis", ScopeWrite, (*Handler).createAPI, create("createAPI", "Register a protected API", API{}, APIView{}, 0)},
+	{http.MethodGet, "/admin/v1/apis/{id}", ScopeRead, (*Handler).getAPI, one("getAPI", "Show a protected API", APIView{})},
+	{http.MethodPatch, "/admin/v1/apis/{id}", ScopeWrite, (*Handler).patchAPI, patch("patchAPI", "Change a protected API", API{}, APIView{}, 0)},
+	{http.MethodDelete, "/admin/v1/apis/{id}", ScopeWrite, (*Handler).deleteAPI, remove("deleteAPI", "Delete a protected API whose scopes no client holds", true)},
+
+	{http.MethodGet, "/admin/v1/trust-bundles", ScopeRead, (*Handler).listBundles, listed("listTrustBundles", "List trust bundles by name", BundlePage{}, byID)},
+	{http.MethodPost, "/admin/v1/trust-bundles", ScopeSecurity, (*Handler).createBundle, create("createTrustBundle", "Register a trust bundle", TrustBundle{}, BundleAnswer{}, maxBundleBody)},
+	{http.MethodGet, "/admin/v1/trust-bundles/{id}", ScopeRead, (*Handler).getBundle, one("getTrustBundle", "Show the version in force, or the last one", TrustBundleView{})},
+	{http.MethodPatch, "/admin/v1/trust-bundles/{id}", ScopeSecurity, (*Handler).patchBundle, patch("patchTrustBundle", "Put a new version in force", TrustBundle{}, BundleAnswer{}, maxBundleBody)},
+	{http.MethodGet, "/admin/v1/trust-bundles/{id}/versions", ScopeRead, (*Handler).listVersions, read("listTrustBundleVersions", "List all versions", BundleVersions{})},
+	{http.MethodGet, "/admin/v1/trust-bundles/{id}/versions/{version}", ScopeRead, (*Handler).getVersion, one("getTrustBundleVersion", "Show one version", TrustBundleView{})},
+	{http.MethodPost, "/admin/v1/trust-bundles/{id}/rollback", ScopeSecurity, (*Handler).rollBack, act("rollBackTrustBundle", "Put the content of an earlier version in force, as a new one", RollbackBody{}, false, BundleAnswer{})},
+	{http.MethodPost, "/admin/v1/trust-bundles/{id}/retire", ScopeSecurity, (*Handler).retireBundle, act("retireTrustBundle", "Leave no version in force: every client of the bundle is refused", ReasonBody{}, false, BundleAnswer{})},
+
+	{http.MethodPost, "/admin/v1/clients/from-certificate", ScopeRead, (*Handler).fromCertificate, operation{
+		id: "readCertificate", summary: "Say what a certificate or a request would be registered as; nothing is stored",
+		body: FromCertificateBody{}, answer: FromCertificate{},
+	}},
+	{http.MethodGet, "/admin/v1/clients", ScopeRead, (*Handler).listClients, listed("listClients", "List clients by id", ClientPage{}, clients)},
+	{http.MethodPost, "/admin/v1/clients", ScopeWrite, (*Handler).createClient, create("createClient", "Register a client", Client{}, ClientAnswer{}, maxClientBody)},
+	{http.MethodGet, "/admin/v1/clients/{id}", ScopeRead, (*Handler).getClient, one("getClient", "Show a client", ClientView{})},
+	{http.MethodPatch, "/admin/v1/clients/{id}", ScopeWrite, (*Handler).patchClient, patch("patchClient", "Change a client", Client{}, ClientAnswer{}, maxClientBody)},
+	{http.MethodPost, "/admin/v1/clients/{id}/disable", ScopeOperate, (*Handler).disableClient, act("disableClient", "Disable a client; its tokens die", ReasonBody{}, true, ClientView{})},
+	{http.MethodPost, "/admin/v1/clients/{id}/enable", ScopeOperate, (*Handler).enableClient, act("enableClient", "Enable a client again", ReasonBody{}, true, ClientView{})},
+	{http.MethodGet, "/admin/v1/clients/{id}/certificates", ScopeRead, (*Handler).listCertificates, read("listCertificates", "List the registered certificates of a client", CertificateList{})},
+	{http.MethodPost, "/admin/v1/clients/{id}/certificates", ScopeWrite, (*Handler).addCertificate, create("addCertificate", "Register one more certificate of a self-signed client", CertificateBody{}, RegisteredCertificate{}, 0)},
+	{http.MethodDelete, "/admin/v1/clients/{id}/certificates/{x5t}", ScopeWrite, (*Handler).removeCertificate, remove("removeCertificate", "Take a certificate away from a client; its tokens die", false)},
+
+	{http.MethodGet, "/admin/v1/certificates/{x5t}", ScopeRead, (*Handler).getCertificate, one("getCertificate", "Show a registered certificate and whose it is", RegisteredCertificate{})},
+	{http.MethodPost, "/admin/v1/certificates/{x5t}/revoke", ScopeOperate, (*Handler).revokeCertificate, operation{
+		id: "revokeCertificate", summary: "Revoke a certificate, registered or not", body: ReasonBody{}, answer: Revocation{}, dry: Preview{},
+	}},
+
+	{http.MethodGet, "/admin/v1/keys", ScopeRead, (*Handler).listKeys, read("listKeys", "List signing keys", KeyList{})},
+	{http.MethodPost, "/admin/v1/keys/rotate", ScopeSecurity, (*Handler).rotateKey, operation{
+		id: "rotateKey", summary: "Let the next key sign", body: KeyRotationBody{}, optional: true, answer: KeyRotation{},
+	}},
+	{http.MethodPost, "/admin/v1/keys/{kid}/revoke", ScopeSecurity, (*Handler).revokeKey, operation{
+		id: "revokeKey", summary: "Revoke a signing key; every token it signed dies", body: ReasonBody{}, answer: KeyRevocation{},
+	}},
+
+	{http.MethodGet, "/admin/v1/audit-events", ScopeRead, (*Handler).listEvents, listed("listAuditEvents", "List audit events, newest first", EventPage{}, events)},
+	{http.MethodGet, "/admin/v1/audit-checkpoints", ScopeRead, (*Handler).listCheckpoints, listed("listCheckpoints", "List signed checkpoints, newest first", CheckpointPage{}, append(slices.Clone(pages), before))},
+	{http.MethodPost, "/admin/v1/audit-checkpoints", ScopeSecurity, (*Handler).addCheckpoint, read("addCheckpoint", "Sign a checkpoint over all chains", CheckpointView{})},
+}
