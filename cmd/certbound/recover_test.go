@@ -48,7 +48,7 @@ func TestAdminRecover(t *testing.T) {
 	store := open()
 	defer func() { _ = store.Close() }()
 	client, err := store.Client(t.Context(), "alice")
-	if err != nil || client.PartnerID != "operations" || client.Generation != 3 || len(client.Scopes) != 3 {
+	if err != nil || client.PartnerID != "operations" || client.Generation != 3 || len(client.Scopes) != len(admin.Scopes()) {
 		t.Errorf("%+v %v", client, err)
 	}
 	if api, err := store.API(t.Context(), admin.APIID); err != nil || api.Audience != "https://as.example/admin" {
