@@ -279,7 +279,9 @@ type upstream struct {
 	reply string
 }
 
-const okReply = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+// okReply says that the connection ends, as it does: a POST that is sent on one that
+// is just being closed cannot be repeated, and would be a 502.
+const okReply = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 
 func newUpstream(t testing.TB) *upstream {
 	t.Helper()
