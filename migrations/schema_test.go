@@ -22,7 +22,7 @@ func ready(t *testing.T) *sql.DB {
 		}
 	})
 	exec(t, db, `INSERT INTO partners VALUES ('acme', 'Acme', 0, 1, 1, 1, NULL, NULL)`)
-	exec(t, db, `INSERT INTO clients VALUES ('edge', 'acme', '', 'self_signed_tls_client_auth', NULL, NULL, NULL, NULL, 0, 1, 1, 1, 1, NULL)`)
+	exec(t, db, `INSERT INTO clients VALUES ('edge', 'acme', '', 'self_signed_tls_client_auth', NULL, NULL, NULL, NULL, 0, 1, 1, 1, 1, NULL, 0)`)
 	exec(t, db, `INSERT INTO audit_streams (id, instance, head_seq, head_hash, created_at) VALUES (1, 'a', 0, zeroblob(32), 1)`)
 	return db
 }

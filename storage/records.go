@@ -64,6 +64,7 @@ type Client struct {
 	TrustBundle     string   // name of the bundle it is pinned to; tls_client_auth only
 	JWKSURI         string   // where it publishes its certificates; self_signed_tls_client_auth only
 	Scopes          []string // sorted; each is owned by one API
+	RegisteredOnly  bool     // a certificate must be on record before it is accepted; tls_client_auth only
 	Disabled        bool
 	Generation      int64 // design rule 11: tokens of a lower generation are dead; starts at 1
 	Version         int64
@@ -80,7 +81,25 @@ type Certificate struct {
 	NotBefore  time.Time
 	NotAfter   time.Time
 	CreatedAt  time.Time
+	Source     CertificateSource
+	RetireAt   time.Time // accepted until then; zero: until NotAfter
+	FirstSeen  time.Time // when it first got a token; zero when never
+	LastSeen   time.Time // a while ago at the most: it is written now and then
 }
+
+// CertificateSource is how a certificate came to be known.
+type CertificateSource string
+
+// The sources. Being seen gives a certificate no right: it is a note of what the
+// client's trust bundle and matcher accepted.
+const (
+	CertificateRegistered CertificateSource = ""         // by an administrator, or at a jwks_uri
+	CertificateSeen       CertificateSource = "seen"     // a tls_client_auth client showed it
+	CertificateEnrolled   CertificateSource = "enrolled" // signed here for an enrolment link
+)
+
+// Registered reports whether somebody decided that the certificate is the client's.
+func (c *Certificate) Registered() bool { return c.Source != CertificateSeen }
 
 // KeySet is how it went with a client's JWKSURI. It begins, due at once, when the
 // client gets the address, and ends when the client loses it. What was read last

@@ -35,6 +35,7 @@ type Tx interface {
 	PartnerWriter
 	ClientWriter
 	CertificateWriter
+	EnrollmentWriter
 	KeySetWriter
 	TrustBundleWriter
 	APIWriter
@@ -50,6 +51,7 @@ type Reader interface {
 	PartnerReader
 	ClientReader
 	CertificateReader
+	EnrollmentReader
 	KeySetReader
 	TrustBundleReader
 	APIReader
@@ -118,7 +120,7 @@ type ClientWriter interface {
 	// canonical matcher value; a partner, bundle name or scope that does not
 	// exist is an ErrConflict too. With a JWKSURI its KeySet begins.
 	CreateClient(ctx context.Context, c Client) error
-	// UpdateClient writes Name, Method, Matcher, TrustBundle, JWKSURI, Scopes, Disabled
+	// UpdateClient writes Name, Method, Matcher, TrustBundle, JWKSURI, RegisteredOnly, Scopes, Disabled
 	// and Generation of the record whose Version is c.Version and raises the
 	// version; ErrStale, ErrNotFound or ErrConflict otherwise. PartnerID never
 	// changes. A lower Generation than the stored one is ErrConflict.
@@ -140,15 +142,42 @@ type CertificateReader interface {
 	// ClientCertificates returns a client's certificates, oldest first; none is
 	// an empty slice.
 	ClientCertificates(ctx context.Context, clientID string) ([]Certificate, error)
+	// ExpiringCertificates returns at most limit certificates that are accepted now and
+	// end (NotAfter) after the cursor and not after until, soonest first.
+	ExpiringCertificates(ctx context.Context, after CertificateCursor, until time.Time, limit int) ([]Certificate, error)
+	// CountExpiringCertificates counts those that end after now and not after until.
+	CountExpiringCertificates(ctx context.Context, now, until time.Time) (int64, error)
+	// RetiredCertificates returns at most limit certificates whose RetireAt is not
+	// after now and that nobody was told of. It is cheap: asked every second.
+	RetiredCertificates(ctx context.Context, now time.Time, limit int) ([]Certificate, error)
 }
 
 // CertificateWriter writes client certificates.
 type CertificateWriter interface {
-	// AddCertificate inserts c; ErrConflict if any client has that thumbprint.
+	// AddCertificate inserts c; ErrConflict if any client has that thumbprint. What was
+	// only seen of the same client is registered by it, and keeps when it was seen.
 	AddCertificate(ctx context.Context, c Certificate) error
 	// RemoveCertificate deletes a client's certificate; ErrNotFound if the client
 	// has none with that thumbprint.
 	RemoveCertificate(ctx context.Context, clientID string, t thumbprint.Thumbprint) error
+	// RetireCertificate sets RetireAt, zero to take it back; ErrNotFound if the client
+	// has no such certificate.
+	RetireCertificate(ctx context.Context, clientID string, t thumbprint.Thumbprint, at time.Time) error
+	// SeeCertificates notes that certificates were used at their LastSeen. One that is
+	// not known is inserted with Source CertificateSeen; one of another client is
+	// left alone. It is no part of the registration.
+	SeeCertificates(ctx context.Context, seen []Certificate) error
+	// ToldRetired notes that resource servers know of a RetireAt that has passed.
+	ToldRetired(ctx context.Context, t thumbprint.Thumbprint) error
+	// ForgetSeen deletes at most limit certificates that were only seen and ended
+	// before, and returns how many. It is no part of the registration.
+	ForgetSeen(ctx context.Context, before time.Time, limit int) (int64, error)
+}
+
+// CertificateCursor is a place in the order of (NotAfter, Thumbprint).
+type CertificateCursor struct {
+	NotAfter   time.Time
+	Thumbprint thumbprint.Thumbprint
 }
 
 // KeySetReader reads how it goes with the clients' key sets.

@@ -4,6 +4,8 @@ DROP TABLE audit_checkpoints;
 DROP TABLE audit_events;
 DROP TABLE audit_streams;
 DROP TABLE idempotency_keys;
+DROP TABLE enrollment_issuers;
+DROP TABLE enrollments;
 DROP TABLE registration;
 DROP TABLE feed_entries;
 DROP TABLE feed_counter;

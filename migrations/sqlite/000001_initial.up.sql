@@ -69,6 +69,8 @@ CREATE TABLE clients (
     updated_at        INTEGER NOT NULL,
     -- Where a self-signed client publishes its certificates (RFC 8705 §2.2.2).
     jwks_uri          TEXT    CHECK (jwks_uri IS NULL OR jwks_uri <> '' AND method = 'self_signed_tls_client_auth'),
+    -- Whether a certificate of a PKI client must be on record before it is accepted.
+    registered_only   INTEGER NOT NULL DEFAULT 0 CHECK (registered_only = 0 OR registered_only = 1 AND method = 'tls_client_auth'),
     -- Rule 3: a PKI client has exactly one matcher and one bundle; a self-signed one has neither.
     CONSTRAINT clients_matcher_follows_method CHECK (
         (method = 'tls_client_auth') = (matcher_kind IS NOT NULL) AND
@@ -131,9 +133,23 @@ CREATE TABLE certificates (
     der        BLOB    NOT NULL CHECK (length(der) > 0),
     not_before INTEGER NOT NULL,
     not_after  INTEGER NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    -- NULL: registered by an administrator or at a jwks_uri. seen: a PKI client showed
+    -- it, which says nothing about who may use it. enrolled: signed here for a link.
+    source        TEXT    CHECK (source IN ('seen', 'enrolled')),
+    -- Accepted until then, if that is before not_after; retire_told once resource
+    -- servers have heard that it has passed.
+    retire_at     INTEGER,
+    retire_told   INTEGER NOT NULL DEFAULT 0 CHECK (retire_told IN (0, 1)),
+    first_seen_at INTEGER,
+    last_seen_at  INTEGER CHECK ((first_seen_at IS NULL) = (last_seen_at IS NULL))
 ) STRICT;
 
+-- What expires soon, and what may be forgotten.
+CREATE INDEX certificates_not_after ON certificates (not_after, thumbprint);
+CREATE INDEX certificates_seen ON certificates (not_after) WHERE source = 'seen';
+-- What resource servers have to be told of.
+CREATE INDEX certificates_retiring ON certificates (retire_at) WHERE retire_at IS NOT NULL AND retire_told = 0;
 CREATE INDEX certificates_client ON certificates (client_id, created_at);
 
 -- How it went with each jwks_uri, and when it is due again. The row is there as
@@ -228,6 +244,37 @@ CREATE TABLE feed_entries (
 -- "Is this subject denied now?" is its newest entry.
 CREATE INDEX feed_entries_subject ON feed_entries (kind, subject, seq);
 CREATE INDEX feed_entries_expires ON feed_entries (expires_at);
+
+-- A link by which one certificate is signed for one client. The secret in it is kept
+-- as its SHA-256: it has 256 random bits, so there is nothing to guess. A row stays
+-- when it is used, and says which certificate came of it.
+CREATE TABLE enrollments (
+    id               TEXT    NOT NULL PRIMARY KEY CHECK (id <> ''),
+    secret_hash      BLOB    NOT NULL UNIQUE CHECK (length(secret_hash) = 32),
+    client_id        TEXT    NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+    trust_bundle     TEXT    NOT NULL REFERENCES trust_bundles (name),
+    san_kind         TEXT    NOT NULL CHECK (san_kind IN ('san_dns', 'san_uri')),
+    san              TEXT    NOT NULL CHECK (san <> ''),
+    lifetime_seconds INTEGER NOT NULL CHECK (lifetime_seconds >= 1),
+    created_by       TEXT    NOT NULL,
+    created_at       INTEGER NOT NULL,
+    expires_at       INTEGER NOT NULL,
+    used_at          INTEGER,
+    thumbprint       BLOB    CHECK (length(thumbprint) = 32),
+    CONSTRAINT enrollments_used_once CHECK ((used_at IS NULL) = (thumbprint IS NULL))
+) STRICT;
+
+CREATE INDEX enrollments_client ON enrollments (client_id, created_at);
+CREATE INDEX enrollments_expires ON enrollments (expires_at);
+
+-- Rule 17: who signs for a bundle's links. The root of it is nowhere near.
+CREATE TABLE enrollment_issuers (
+    trust_bundle TEXT    NOT NULL PRIMARY KEY REFERENCES trust_bundles (name),
+    chain_pem    TEXT    NOT NULL CHECK (chain_pem <> ''),
+    kek_id       TEXT    NOT NULL CHECK (kek_id <> ''),
+    sealed       BLOB    NOT NULL CHECK (length(sealed) > 0),
+    created_at   INTEGER NOT NULL
+) STRICT;
 
 -- Rule 15: the answer to a repeated POST, committed with what it created.
 CREATE TABLE idempotency_keys (

@@ -46,6 +46,15 @@ func testRegistration(t *testing.T, s storage.Store) {
 			return tx.DenyCertificate(ctx, storage.CertificateDenial{Thumbprint: edge.Thumbprint, Reason: "lost", CreatedAt: at(1)})
 		}},
 		{"a denial's end", true, func(tx storage.Tx) error { return tx.LiftCertificate(ctx, edge.Thumbprint, at(2)) }},
+		{"a certificate's retirement", true, func(tx storage.Tx) error {
+			return tx.RetireCertificate(ctx, "edge", edge.Thumbprint, at(60))
+		}},
+		{"a certificate in use", false, func(tx storage.Tx) error {
+			seen := edge
+			seen.LastSeen = at(1)
+			return tx.SeeCertificates(ctx, []storage.Certificate{seen})
+		}},
+		{"an enrolment", false, func(tx storage.Tx) error { return tx.CreateEnrollment(ctx, enrollment("e", "edge")) }},
 		{"a certificate's end", true, func(tx storage.Tx) error { return tx.RemoveCertificate(ctx, "edge", edge.Thumbprint) }},
 		{"a trust bundle", true, func(tx storage.Tx) error { _, err := tx.PutTrustBundle(ctx, bundle("version", "x")); return err }},
 		{"an API", true, func(tx storage.Tx) error { return tx.CreateAPI(ctx, api("version", "version:read")) }},

@@ -7,10 +7,13 @@ import (
 	"github.com/certbound/certbound/storage"
 )
 
-const selectCertificate = `SELECT thumbprint, client_id, der, not_before, not_after, created_at FROM certificates `
+const selectCertificate = `
+	SELECT thumbprint, client_id, der, not_before, not_after, created_at, source, retire_at, first_seen_at, last_seen_at
+	FROM certificates `
 
 func scanCertificate(scan func(...any) error) (c storage.Certificate, err error) {
-	err = scan(thumbprintInto{&c.Thumbprint}, &c.ClientID, &c.DER, timeInto{&c.NotBefore}, timeInto{&c.NotAfter}, timeInto{&c.CreatedAt})
+	err = scan(thumbprintInto{&c.Thumbprint}, &c.ClientID, &c.DER, timeInto{&c.NotBefore}, timeInto{&c.NotAfter}, timeInto{&c.CreatedAt},
+		intoText(&c.Source), timeInto{&c.RetireAt}, timeInto{&c.FirstSeen}, timeInto{&c.LastSeen})
 	return c, err
 }
 
@@ -34,9 +37,21 @@ func (r reader) ClientCertificates(ctx context.Context, clientID string) ([]stor
 
 // AddCertificate implements storage.CertificateWriter.
 func (t *tx) AddCertificate(ctx context.Context, c storage.Certificate) error {
-	return t.exec(ctx, "certificates.client_id refers to no client", `
-		INSERT INTO certificates (thumbprint, client_id, der, not_before, not_after, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		c.Thumbprint[:], c.ClientID, c.DER, seconds(c.NotBefore), seconds(c.NotAfter), seconds(c.CreatedAt))
+	var one int
+	added, err := t.write(ctx, "certificates.client_id refers to no client", `
+		INSERT INTO certificates (thumbprint, client_id, der, not_before, not_after, created_at, source, retire_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (thumbprint) DO UPDATE SET
+			created_at = excluded.created_at, source = excluded.source, retire_at = excluded.retire_at, retire_told = 0
+		WHERE certificates.source = 'seen' AND certificates.client_id = excluded.client_id RETURNING 1`,
+		[]any{
+			c.Thumbprint[:], c.ClientID, c.DER, seconds(c.NotBefore), seconds(c.NotAfter), seconds(c.CreatedAt),
+			text(c.Source), seconds(c.RetireAt),
+		}, &one)
+	if err == nil && !added {
+		err = t.fail(&storage.ConflictError{Rule: "certificates.thumbprint"})
+	}
+	return err
 }
 
 // RemoveCertificate implements storage.CertificateWriter.

@@ -12,14 +12,14 @@ const selectClient = `
 	SELECT c.id, c.partner_id, p.disabled OR p.locked_at IS NOT NULL, c.name, c.method,
 		c.matcher_kind, c.matcher_value, c.matcher_canonical, c.trust_bundle,
 		(SELECT string_agg(s.scope, ' ') FROM client_scopes s WHERE s.client_id = c.id),
-		c.disabled, c.generation, c.version, c.created_at, c.updated_at, c.jwks_uri
+		c.disabled, c.generation, c.version, c.created_at, c.updated_at, c.jwks_uri, c.registered_only
 	FROM clients c JOIN partners p ON p.id = c.partner_id `
 
 func scanClient(scan func(...any) error) (c storage.Client, err error) {
 	err = scan(&c.ID, &c.PartnerID, &c.PartnerDisabled, &c.Name, &c.Method,
 		intoText(&c.Matcher.Kind), intoText(&c.Matcher.Value), intoText(&c.Matcher.Canonical), intoText(&c.TrustBundle),
 		wordsInto{&c.Scopes},
-		&c.Disabled, &c.Generation, &c.Version, timeInto{&c.CreatedAt}, timeInto{&c.UpdatedAt}, intoText(&c.JWKSURI))
+		&c.Disabled, &c.Generation, &c.Version, timeInto{&c.CreatedAt}, timeInto{&c.UpdatedAt}, intoText(&c.JWKSURI), &c.RegisteredOnly)
 	return c, err
 }
 
@@ -78,11 +78,11 @@ const (
 func (t *tx) CreateClient(ctx context.Context, c storage.Client) error {
 	err := t.exec(ctx, clientRefers, `
 		INSERT INTO clients (id, partner_id, name, method, matcher_kind, matcher_value, matcher_canonical, trust_bundle,
-			disabled, generation, version, created_at, updated_at, jwks_uri)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 1, $10, $11, $12)`,
+			disabled, generation, version, created_at, updated_at, jwks_uri, registered_only)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 1, $10, $11, $12, $13)`,
 		c.ID, c.PartnerID, c.Name, c.Method,
 		text(c.Matcher.Kind), text(c.Matcher.Value), text(c.Matcher.Canonical), text(c.TrustBundle),
-		c.Disabled, seconds(c.CreatedAt), seconds(orElse(c.UpdatedAt, c.CreatedAt)), text(c.JWKSURI))
+		c.Disabled, seconds(c.CreatedAt), seconds(orElse(c.UpdatedAt, c.CreatedAt)), text(c.JWKSURI), c.RegisteredOnly)
 	if err == nil {
 		err = t.followKeySet(ctx, c)
 	}
@@ -97,10 +97,10 @@ func (t *tx) UpdateClient(ctx context.Context, c storage.Client) error {
 	var version int64
 	changed, err := t.write(ctx, clientRefers, `
 		UPDATE clients SET name = $1, method = $2, matcher_kind = $3, matcher_value = $4, matcher_canonical = $5,
-			trust_bundle = $6, disabled = $7, generation = $8, version = version + 1, updated_at = coalesce($9, updated_at), jwks_uri = $12
+			trust_bundle = $6, disabled = $7, generation = $8, version = version + 1, updated_at = coalesce($9, updated_at), jwks_uri = $12, registered_only = $13
 		WHERE id = $10 AND version = $11 AND generation <= $8 RETURNING version`,
 		[]any{c.Name, c.Method, text(c.Matcher.Kind), text(c.Matcher.Value), text(c.Matcher.Canonical),
-			text(c.TrustBundle), c.Disabled, c.Generation, seconds(c.UpdatedAt), c.ID, c.Version, text(c.JWKSURI)}, &version)
+			text(c.TrustBundle), c.Disabled, c.Generation, seconds(c.UpdatedAt), c.ID, c.Version, text(c.JWKSURI), c.RegisteredOnly}, &version)
 	if err != nil {
 		return err
 	}

@@ -162,6 +162,33 @@ func TestPlans(t *testing.T) {
 			want: []string{"SEARCH c USING PRIMARY KEY (id=?)", "SEARCH client_scopes USING COVERING INDEX client_scopes_scope (scope=?)"},
 		},
 		{
+			name: "expiring certificates", run: func(r reader) error {
+				_, err := r.ExpiringCertificates(ctx, storage.CertificateCursor{NotAfter: time.Unix(1, 0)}, time.Unix(9, 0), 10)
+				return err
+			},
+			want: []string{"SEARCH certificates USING INDEX certificates_not_after ("},
+		},
+		{
+			name: "expiring certificates, counted", run: func(r reader) error {
+				_, err := r.CountExpiringCertificates(ctx, time.Unix(1, 0), time.Unix(9, 0))
+				return err
+			},
+			want: []string{"SEARCH certificates USING COVERING INDEX certificates_not_after (not_after>? AND not_after<?)"},
+		},
+		{
+			name: "retired certificates", run: func(r reader) error { _, err := r.RetiredCertificates(ctx, time.Unix(9, 0), 10); return err },
+			want: []string{"SEARCH certificates USING INDEX certificates_retiring (retire_at>? AND retire_at<?)"},
+		},
+		{
+			name: "an enrolment's secret", run: func(r reader) error {
+				if _, err := r.EnrollmentBySecret(ctx, [32]byte{}); !errors.Is(err, storage.ErrNotFound) {
+					return err
+				}
+				return nil
+			},
+			want: []string{"SEARCH enrollments USING INDEX sqlite_autoindex_enrollments_2 (secret_hash=?)"},
+		},
+		{
 			name: "due key sets", run: func(r reader) error { _, err := r.DueKeySets(ctx, time.Unix(9, 0), 10); return err },
 			want: []string{"SEARCH client_key_sets USING INDEX client_key_sets_due (due_at<?)"},
 		},
