@@ -41,6 +41,10 @@ func (f *adminFlags) add(cmd *cobra.Command) {
 		flags.StringVar(one.value, one.name, "", one.usage+"; or "+one.env())
 	}
 	flags.VarP(&f.output, "output", "o", "how to print")
+	must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(f.output.Allowed, cobra.ShellCompDirectiveNoFileComp)))
+	for _, name := range []string{"ca", "cert", "key"} {
+		must(cmd.MarkPersistentFlagFilename(name, "pem", "crt", "cer", "key"))
+	}
 }
 
 type adminFlag struct {

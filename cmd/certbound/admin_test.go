@@ -83,7 +83,7 @@ func administer(t *testing.T, env []string, args ...string) (code int, stdout, s
 	audit := m.auditCommand()
 	audit.AddCommand(m.auditCheckpointCommand())
 	root := group(&cobra.Command{Use: "certbound", SilenceErrors: true, SilenceUsage: true},
-		m.clientCommand(), m.certCommand(), audit, m.adminCommand(), m.explainCommand())
+		m.partnerCommand(), m.clientCommand(), m.apiCommand(), m.trustCommand(), m.certCommand(), audit, m.adminCommand(), m.explainCommand())
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(&messages)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"text/tabwriter"
@@ -31,12 +30,7 @@ func (m *Main) clientCommand() *cobra.Command {
 				})
 			},
 		},
-		&cobra.Command{
-			Use: "list", Short: "List all clients", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				return m.withAdmin(&f, func(c *adminclient.Client) error { return m.listClients(cmd.Context(), &f, c) })
-			},
-		},
+		m.listCommand(&f, clientRecords, "partner", "trust_bundle", "scope"), m.clientCreate(&f), m.updateCommand(&f, clientRecords),
 	)
 	f.add(cmd)
 	return cmd
@@ -61,29 +55,6 @@ func (m *Main) clientSwitch(f *adminFlags, verb, short string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit event")
 	return cmd
-}
-
-func (m *Main) listClients(ctx context.Context, f *adminFlags, c *adminclient.Client) error {
-	var all []*admin.ClientView
-	for path := "/admin/v1/clients?limit=500"; path != ""; {
-		var page struct {
-			Clients []*admin.ClientView `json:"clients"`
-		}
-		next, err := c.Get(ctx, path, &page)
-		if err != nil {
-			return err
-		}
-		all, path = append(all, page.Clients...), next
-	}
-	if f.output.Value == "json" {
-		return cli.JSON(m.Stdout, all)
-	}
-	w := tabwriter.NewWriter(m.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "CLIENT\tPARTNER\tSTATE\tMETHOD\tSCOPE")
-	for _, v := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ClientID, v.PartnerID, clientState(v), v.AuthMethod, v.Scope)
-	}
-	return w.Flush()
 }
 
 func clientState(v *admin.ClientView) string {

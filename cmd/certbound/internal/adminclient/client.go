@@ -79,6 +79,7 @@ type Problem struct {
 	Errors    []struct {
 		Field  string `json:"field"`
 		Detail string `json:"detail"`
+		Owner  string `json:"owner"`
 	} `json:"errors"`
 }
 
@@ -88,6 +89,9 @@ func (p *Problem) Error() string {
 		p.Status, "problem", p.Title, "reason", p.Reason, "request_id", p.RequestID)
 	for _, e := range p.Errors {
 		text += fmt.Sprintf("\n  %-12s %s", e.Field, e.Detail)
+		if e.Owner != "" {
+			text += " (" + e.Owner + ")"
+		}
 	}
 	return text
 }
@@ -95,35 +99,84 @@ func (p *Problem) Error() string {
 // Get reads path, which begins with "/", into out and returns the path of the
 // next page, or "".
 func (c *Client) Get(ctx context.Context, path string, out any) (next string, err error) {
-	return c.do(ctx, http.MethodGet, path, nil, out)
+	answer, err := c.Do(ctx, Call{Method: http.MethodGet, Path: path})
+	if err != nil {
+		return "", err
+	}
+	return answer.Next, answer.into(out)
 }
 
 // Post sends body as JSON.
 func (c *Client) Post(ctx context.Context, path string, body, out any) error {
-	_, err := c.do(ctx, http.MethodPost, path, body, out)
-	return err
+	answer, err := c.Do(ctx, Call{Method: http.MethodPost, Path: path, Body: body})
+	if err != nil {
+		return err
+	}
+	return answer.into(out)
 }
 
-func (c *Client) do(ctx context.Context, method, path string, body, out any) (string, error) {
-	if err := c.authorize(ctx); err != nil {
-		return "", err
+// Call is one request to the admin API.
+type Call struct {
+	Method, Path   string
+	Body           any    // sent as JSON, of a PATCH as a merge patch; nil: none
+	IfMatch        string // the ETag of the state that is to be changed
+	IdempotencyKey string // of a POST: it may be sent again
+}
+
+// Answer is what the server said, when it did what was asked.
+type Answer struct {
+	Status int
+	ETag   string
+	Next   string // path of the next page, or ""
+	Body   []byte // JSON; empty when there is nothing to say
+}
+
+func (a *Answer) into(out any) error {
+	if err := json.Unmarshal(a.Body, out); err != nil {
+		return fmt.Errorf("adminclient: the answer is not the expected JSON: %w", err)
 	}
+	return nil
+}
+
+// Do sends one request. A refusal is a [Problem]. When the server cannot be reached,
+// a POST with an IdempotencyKey is tried once more: it cannot happen twice.
+func (c *Client) Do(ctx context.Context, call Call) (*Answer, error) {
+	if err := c.authorize(ctx); err != nil {
+		return nil, err
+	}
+	answer, err := c.try(ctx, call)
+	if problem := (*Problem)(nil); err != nil && call.IdempotencyKey != "" && !errors.As(err, &problem) && ctx.Err() == nil {
+		return c.try(ctx, call)
+	}
+	return answer, err
+}
+
+func (c *Client) try(ctx context.Context, call Call) (*Answer, error) {
 	text := []byte{}
-	if body != nil {
+	if call.Body != nil {
 		var err error
-		if text, err = json.Marshal(body); err != nil {
-			return "", fmt.Errorf("adminclient: %w", err)
+		if text, err = json.Marshal(call.Body); err != nil {
+			return nil, fmt.Errorf("adminclient: %w", err)
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, method, c.config.Server+path, bytes.NewReader(text))
+	request, err := http.NewRequestWithContext(ctx, call.Method, c.config.Server+call.Path, bytes.NewReader(text))
 	if err != nil {
-		return "", fmt.Errorf("adminclient: %w", err)
+		return nil, fmt.Errorf("adminclient: %w", err)
 	}
 	request.Header.Set("Authorization", "Bearer "+c.token)
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
+	media := "application/json"
+	if call.Method == http.MethodPatch {
+		media = "application/merge-patch+json"
 	}
-	return c.exchange(request, out)
+	for name, value := range map[string]string{"If-Match": call.IfMatch, "Idempotency-Key": call.IdempotencyKey} {
+		if value != "" {
+			request.Header.Set(name, value)
+		}
+	}
+	if call.Body != nil {
+		request.Header.Set("Content-Type", media)
+	}
+	return c.exchange(request)
 }
 
 // authorize gets a token, once. It asks for all scopes the administrator has: the
@@ -137,7 +190,11 @@ func (c *Client) authorize(ctx context.Context) error {
 		return fmt.Errorf("adminclient: %w", err)
 	}
 	var about struct{ Issuer, Audience string }
-	if _, err := c.exchange(request, &about); err != nil {
+	answer, err := c.exchange(request)
+	if err != nil {
+		return err
+	}
+	if err := answer.into(&about); err != nil {
 		return err
 	}
 	tokens, err := tokenclient.New(tokenclient.Config{
@@ -155,28 +212,29 @@ func (c *Client) authorize(ctx context.Context) error {
 	return nil
 }
 
-func (c *Client) exchange(request *http.Request, out any) (next string, err error) {
+func (c *Client) exchange(request *http.Request) (*Answer, error) {
 	response, err := c.http.Do(request)
 	if err != nil {
-		return "", fmt.Errorf("adminclient: %w", err)
+		return nil, fmt.Errorf("adminclient: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }() // read to the end below; nothing is lost
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return "", fmt.Errorf("adminclient: reading the answer: %w", err)
+		return nil, fmt.Errorf("adminclient: reading the answer: %w", err)
 	}
-	if response.StatusCode != http.StatusOK {
+	switch response.StatusCode {
+	case http.StatusOK, http.StatusCreated, http.StatusNoContent:
+	default:
 		problem := &Problem{}
 		if json.Unmarshal(body, problem) != nil || problem.Reason == "" {
-			return "", fmt.Errorf("adminclient: status %d from what is not an admin API", response.StatusCode)
+			return nil, fmt.Errorf("adminclient: status %d from what is not an admin API", response.StatusCode)
 		}
 		problem.Status = response.StatusCode
-		return "", problem
+		return nil, problem
 	}
-	if err := json.Unmarshal(body, out); err != nil {
-		return "", fmt.Errorf("adminclient: the answer is not the expected JSON: %w", err)
-	}
-	return nextPage(response.Header.Get("Link")), nil
+	return &Answer{
+		Status: response.StatusCode, ETag: response.Header.Get("ETag"), Next: nextPage(response.Header.Get("Link")), Body: body,
+	}, nil
 }
 
 // nextPage reads the one link the admin API sends. One that leads elsewhere is
