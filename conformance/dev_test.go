@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certbound/certbound/conformance/clause"
 	"github.com/certbound/certbound/conformance/internal/harness"
 	"github.com/certbound/certbound/keys/keystest"
 )
@@ -144,6 +145,7 @@ func TestPrivateFilesArePrivate(t *testing.T) {
 var jwt = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.`)
 
 func TestLogHoldsNoTokens(t *testing.T) {
+	clause.Covers(t, "RFC6749-10-3")
 	d, acme := victim(t)
 	token := d.Token(t, &acme, harness.TokenForm("acme-billing")).AccessToken
 	expectServed(t, d, d.CallAPI(t, &acme, token))

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certbound/certbound/conformance/clause"
 	"github.com/certbound/certbound/conformance/internal/harness"
 	"github.com/certbound/certbound/keys/keystest"
 )
@@ -134,6 +135,7 @@ func (l *callers) end(t *testing.T) {
 // no request fails, no connection ends, and what the open connection may do follows
 // the configuration.
 func TestReloadUnderLoad(t *testing.T) {
+	clause.Covers(t, "CERTBOUND-12")
 	upstream := newUpstream(t).URL
 	site := harness.NewSite(t, upstream)
 	site.Follow(t)
@@ -363,6 +365,7 @@ func byRenaming(t *testing.T, s *harness.Site, pair keystest.Pair) {
 // process of the same database, is in force on the open connection without a
 // signal.
 func TestReloadTrust(t *testing.T) {
+	clause.Covers(t, "CERTBOUND-12")
 	site := harness.NewSite(t, newUpstream(t).URL)
 	d := site.Start(t)
 	one := site.Client(t, "one")

@@ -101,7 +101,7 @@ func introspected(t *testing.T, d *harness.Dev, token string) map[string]any {
 
 // TestRevokedTokenIsRefusedOnTheOpenConnection: RFC 7009, by whom and by whom not.
 func TestRevokedTokenIsRefusedOnTheOpenConnection(t *testing.T) {
-	clause.Covers(t, "RFC7009-2-1-a", "RFC7009-2-1-b", "RFC7009-2-2-a", "RFC7662-2-1-a", "RFC7662-2-2-a", "RFC7662-2-2-b", "RFC8705-3-2-a")
+	clause.Covers(t, "RFC7009-2-1-a", "RFC7009-2-1-b", "RFC7009-2-2-a", "RFC7662-2-1-a", "RFC7662-2-2-a", "RFC7662-2-2-b", "RFC8705-3-2-a", "RFC7009-3", "RFC7662-4-a")
 	d := harness.Start(t)
 	c := newCaller(t, d, "acme-billing")
 	other := d.Pair(t, "mallory-app")
@@ -142,6 +142,7 @@ func TestRevokedTokenIsRefusedOnTheOpenConnection(t *testing.T) {
 }
 
 func TestDisabledClientIsRefusedOnTheOpenConnection(t *testing.T) {
+	clause.Covers(t, "CERTBOUND-6", "RFC7009-3")
 	d := harness.Start(t)
 	c, bystander := newCaller(t, d, "acme-billing"), newCaller(t, d, "globex-app")
 	mustAdmin(t, d, "client", "disable", "acme-billing", "--reason", "test")
@@ -172,6 +173,7 @@ func TestDisabledClientIsRefusedOnTheOpenConnection(t *testing.T) {
 // TestRevokedCertificateStaysRevoked: on the open connection, at the token
 // endpoint, and after a crash.
 func TestRevokedCertificateStaysRevoked(t *testing.T) {
+	clause.Covers(t, "CERTBOUND-1", "CERTBOUND-8")
 	dir := t.TempDir()
 	d := harness.StartIn(t, dir)
 	c := newCaller(t, d, "acme-billing")

@@ -98,7 +98,7 @@ func TestTokenEndpointIsPOST(t *testing.T) {
 }
 
 func TestUnknownEndpoints(t *testing.T) {
-	clause.Covers(t, "RFC6749-5-2-a")
+	clause.Covers(t, "RFC6749-5-2-a", "RFC9700-4-11-2")
 	d, acme := victim(t)
 	for _, path := range []string{"/", "/token", "/oauth2/token/", "//oauth2/token", "/oauth2//token", "/oauth2/./token", "/oauth2/%74oken", "/OAUTH2/token", "/oauth2/authorize"} {
 		t.Run(path, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestUnknownEndpoints(t *testing.T) {
 }
 
 func TestTokenRequestForm(t *testing.T) {
-	clause.Covers(t, "RFC6749-3-2-b", "RFC6749-3-2-c", "RFC6749-3-2-d", "RFC6749-4-4-2", "RFC6749-5-2-c", "RFC6749-5-2-a", "RFC6749-5-2-b", "RFC9700-2-4")
+	clause.Covers(t, "RFC6749-3-2-b", "RFC6749-3-2-c", "RFC6749-3-2-d", "RFC6749-4-4-2", "RFC6749-5-2-c", "RFC6749-5-2-a", "RFC6749-5-2-b", "RFC9700-2-4", "RFC6749-5-2-e", "RFC6749-A", "RFC6749-B")
 	d, acme := victim(t)
 	const good = "grant_type=client_credentials&client_id=acme-billing"
 	malformed, repeated := badRequest("request_malformed"), badRequest("parameter_repeated")
@@ -180,9 +180,17 @@ func TestTokenRequestForm(t *testing.T) {
 }
 
 func TestTokenEndpointSpeaksTLSOnly(t *testing.T) {
-	clause.Covers(t, "RFC6749-3-2-e")
+	clause.Covers(t, "RFC6749-3-2-e", "RFC6750-5-3-b", "RFC7662-2", "RFC7009-2")
 	d := harness.Shared(t)
-	address, err := url.Parse(d.Issuer)
+	for _, endpoint := range []string{d.TokenEndpoint, d.Introspection, d.Revocation, d.Proxy + "/accounts"} {
+		t.Run(endpoint, func(t *testing.T) { expectNothingInPlain(t, endpoint) })
+	}
+}
+
+// expectNothingInPlain posts a token request without TLS.
+func expectNothingInPlain(t *testing.T, endpoint string) {
+	t.Helper()
+	address, err := url.Parse(endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,18 +201,18 @@ func TestTokenEndpointSpeaksTLSOnly(t *testing.T) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	body := harness.TokenForm("acme-billing").Encode()
-	if _, err := conn.Write([]byte("POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Type: " + harness.FormType + "\r\nConnection: close\r\n\r\n" + body)); err != nil {
+	if _, err := conn.Write([]byte("POST " + address.Path + " HTTP/1.1\r\nHost: x\r\nContent-Type: " + harness.FormType + "\r\nConnection: close\r\n\r\n" + body)); err != nil {
 		t.Fatal(err)
 	}
 	answer := make([]byte, 4096)
 	n, _ := conn.Read(answer)
-	if strings.Contains(string(answer[:n]), "access_token") {
-		t.Errorf("a token over plain HTTP: %s", answer[:n])
+	if text := string(answer[:n]); text != "" && !strings.HasPrefix(text, "HTTP/1.0 400 ") || strings.Contains(text, "reason") {
+		t.Errorf("it answers plain HTTP: %s", text)
 	}
 }
 
 func TestScope(t *testing.T) {
-	clause.Covers(t, "RFC6749-3-3-a", "RFC6749-3-3-b", "RFC6749-3-3-c")
+	clause.Covers(t, "RFC6749-3-3-a", "RFC6749-3-3-b", "RFC6749-3-3-c", "RFC6749-10-3", "RFC6749-A", "RFC9700-2-3-a")
 	d := harness.Shared(t)
 	refused := refusal{http.StatusBadRequest, "invalid_scope", "scope_not_granted", ""}
 	for _, c := range []struct{ name, client, scope, got string }{ // got "" is a refusal
@@ -327,7 +335,7 @@ func TestTokensCannotBeGuessed(t *testing.T) {
 
 // TestNobodyChoosesTheirClaims sends parameters named like claims.
 func TestNobodyChoosesTheirClaims(t *testing.T) {
-	clause.Covers(t, "RFC9068-5")
+	clause.Covers(t, "RFC9068-5", "RFC9700-4-15-1")
 	d, acme := victim(t)
 	form := harness.TokenForm("acme-billing", "sub", "root", "iss", "x", "cnf", "x", "aud", "x", "audience", "x", "partner", "x", "exp", "9999999999", "gen", "99")
 	_, payload := issued(t, d.Token(t, &acme, form).AccessToken)
@@ -337,7 +345,7 @@ func TestNobodyChoosesTheirClaims(t *testing.T) {
 }
 
 func TestOldTLSIsRefused(t *testing.T) {
-	clause.Covers(t, "RFC9325-3-1-1")
+	clause.Covers(t, "RFC9325-3-1-1", "RFC8705-7-3", "RFC8705-8", "RFC9700-2-6-b")
 	d, acme := victim(t)
 	for name, req := range map[string]harness.Request{
 		"authorization server": d.TokenRequest(&acme, harness.TokenForm("acme-billing").Encode()),

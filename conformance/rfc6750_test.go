@@ -10,7 +10,7 @@ import (
 )
 
 func TestTokenMissing(t *testing.T) {
-	clause.Covers(t, "RFC6750-3-a", "RFC6750-3-b", "RFC6750-3-1-b")
+	clause.Covers(t, "RFC6750-3-a", "RFC6750-3-b", "RFC6750-3-1-b", "RFC9110-15-5-2-a")
 	d, acme := victim(t)
 	for name, authorization := range map[string]string{"no header": "", "Basic": "Basic YTpi", "DPoP": "DPoP abc", "scheme like it": "Bearerx abc"} {
 		t.Run(name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestCredentialsAreOneB64Token(t *testing.T) {
 }
 
 func TestOneWayToSendTheToken(t *testing.T) {
-	clause.Covers(t, "RFC6750-2", "RFC6750-2-2", "RFC6750-2-3", "RFC6750-3-1-a")
+	clause.Covers(t, "RFC6750-2", "RFC6750-2-2", "RFC6750-2-3", "RFC6750-3-1-a", "RFC6750-5-3-a", "RFC9700-4-3-2")
 	d, acme := victim(t)
 	token := d.Token(t, &acme, harness.TokenForm("acme-billing")).AccessToken
 	malformed := badRequest("request_malformed")

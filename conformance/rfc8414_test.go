@@ -15,6 +15,9 @@ import (
 	"github.com/certbound/certbound/conformance/internal/harness"
 )
 
+// scopeToken is RFC 6749 §3.3.
+var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+$`)
+
 const metadataPath = "/.well-known/oauth-authorization-server"
 
 // metadata fetches the document as a client without a certificate.
@@ -37,7 +40,7 @@ func getJSON(t *testing.T, d *harness.Dev, address string) map[string]any {
 }
 
 func TestMetadata(t *testing.T) {
-	clause.Covers(t, "RFC8414-2-a", "RFC8414-2-b", "RFC8414-2-c", "RFC8414-3", "RFC8705-3-3", "RFC8705-5-a", "RFC6749-3-1", "RFC9700-2-4")
+	clause.Covers(t, "RFC8414-2-a", "RFC8414-2-b", "RFC8414-2-c", "RFC8414-3", "RFC8705-3-3", "RFC8705-5-a", "RFC6749-3-2-f", "RFC9700-2-4", "RFC8414-2-d", "RFC8414-2-e", "RFC8414-2-f", "RFC8414-2-g", "RFC9700-2-6-a", "RFC9700-2-1-1")
 	d := harness.Shared(t)
 	document := metadata(t, d)
 	issuer, err := url.Parse(d.Issuer)
@@ -67,7 +70,25 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("%s is %q", name, address)
 		}
 	}
+	for _, endpoint := range []string{"token", "introspection", "revocation"} {
+		methods, _ := document[endpoint+"_endpoint_auth_methods_supported"].([]any)
+		if len(methods) != 2 || slices.Contains(methods, any("none")) {
+			t.Errorf("methods of the %s endpoint: %v", endpoint, methods)
+		}
+		if algs, _ := document[endpoint+"_endpoint_auth_signing_alg_values_supported"].([]any); slices.Contains(algs, any("none")) {
+			t.Errorf("signing algorithms of the %s endpoint: %v", endpoint, algs)
+		}
+	}
+	scopes, _ := document["scopes_supported"].([]any) // may be absent
+	for _, scope := range scopes {
+		if text, _ := scope.(string); !scopeToken.MatchString(text) {
+			t.Errorf("scopes_supported has %v", scope)
+		}
+	}
 	aliases, _ := document["mtls_endpoint_aliases"].(map[string]any)
+	if len(aliases) == 0 {
+		t.Error("there are no mtls_endpoint_aliases")
+	}
 	for name, value := range aliases {
 		if document[name] == nil || !strings.HasSuffix(name, "_endpoint") {
 			t.Errorf("alias %s (%v) has no endpoint of that name", name, value)
@@ -120,7 +141,7 @@ func TestIssuerDoesNotFollowTheCaller(t *testing.T) {
 var kidForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 func TestJWKSHasPublicKeysOnly(t *testing.T) {
-	clause.Covers(t, "RFC7517-9-2", "RFC7517-4-5", "RFC7638-3")
+	clause.Covers(t, "RFC7517-9-2", "RFC7517-4-5", "RFC7638-3", "RFC8725-3-5", "RFC8414-2-g")
 	d := harness.Shared(t)
 	keys, _ := getJSON(t, d, d.JWKSURI)["keys"].([]any)
 	if len(keys) == 0 {
@@ -139,6 +160,9 @@ func TestJWKSHasPublicKeysOnly(t *testing.T) {
 			t.Errorf("key %v", key)
 		}
 		kids = append(kids, kid)
+	}
+	if !strings.HasPrefix(d.JWKSURI, "https://") {
+		t.Errorf("jwks_uri is %s", d.JWKSURI)
 	}
 	if !slices.Contains(kids, forge.KeyID(d.SigningKey)) {
 		t.Errorf("no key has the RFC 7638 thumbprint of the signing key: %v", kids)

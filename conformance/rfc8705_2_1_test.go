@@ -4,6 +4,7 @@ import (
 	"crypto/elliptic"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"math/big"
 	"net/http"
 	"testing"
@@ -40,7 +41,7 @@ func runPKICases(t *testing.T, d *harness.Dev, cases []pkiCase) {
 }
 
 func TestChainIsValidated(t *testing.T) {
-	clause.Covers(t, "RFC8705-2-1-a", "RFC8705-7-4")
+	clause.Covers(t, "RFC8705-2-1-a", "RFC8705-7-4", "RFC5280-6-1-3-a", "RFC5280-4-1-2-4", "RFC5280-4-2", "RFC5280-4-2-1-12", "RFC5280-6-1-4-a", "RFC8705-7-5")
 	d, genuine := victim(t)
 	partners := d.Bundle(t, "partners")
 	san := keystest.URI(d.Client(t, "acme-billing").Match["san_uri"])
@@ -68,7 +69,7 @@ func TestChainIsValidated(t *testing.T) {
 }
 
 func TestIntermediates(t *testing.T) {
-	clause.Covers(t, "RFC8705-2-1-a")
+	clause.Covers(t, "RFC8705-2-1-a", "RFC5280-6-1-3-b", "RFC5280-6-1-4-a", "RFC5280-6-1-4-b", "RFC5280-6-1-4-c", "RFC5280-4-2-1-12")
 	d := harness.Shared(t)
 	c := d.Cast
 	dns := keystest.DNS(harness.ChainDNS)
@@ -80,6 +81,7 @@ func TestIntermediates(t *testing.T) {
 	notCA := c.Root.Intermediate(t, "no CA flag", keystest.NotCA()).Client(t, dns)
 	expired := c.Root.Intermediate(t, "expired", keystest.Expired()).Client(t, dns)
 	short := c.Root.Intermediate(t, "short", keystest.PathLen(0)).Intermediate(t, "below").Client(t, dns)
+	noSigning := c.Root.Intermediate(t, "no keyCertSign", keystest.KeyUsage(x509.KeyUsageDigitalSignature)).Client(t, dns)
 	serverOnly := c.Root.Intermediate(t, "servers only", keystest.EKU(x509.ExtKeyUsageServerAuth)).Client(t, dns)
 	elsewhere := c.Root.Intermediate(t, "elsewhere", keystest.PermittedDNS("elsewhere.test")).Client(t, dns)
 	pinned := keystest.DNS(harness.PinnedDNS)
@@ -90,6 +92,7 @@ func TestIntermediates(t *testing.T) {
 		{"without the CA flag", "conf-chain", notCA, unbelieved("certificate_untrusted")},
 		{"expired", "conf-chain", expired, unbelieved("certificate_untrusted")},
 		{"path length used up", "conf-chain", short, unbelieved("certificate_untrusted")},
+		{"may not sign certificates", "conf-chain", noSigning, unbelieved("certificate_untrusted")},
 		{"not for clients", "conf-chain", serverOnly, unbelieved("certificate_wrong_usage")},
 		{"name constraint", "conf-chain", elsewhere, unbelieved("certificate_untrusted")},
 		{"the named issuer", "conf-pinned", c.Named.Client(t, pinned), refusal{}},
@@ -98,9 +101,49 @@ func TestIntermediates(t *testing.T) {
 	})
 }
 
+// constraints are those of RFC 5280 §4.2.1.10, as DER.
+type constraints struct {
+	Permitted []subtree `asn1:"optional,tag:0"`
+	Excluded  []subtree `asn1:"optional,tag:1"`
+}
+
+type subtree struct{ Base asn1.RawValue }
+
+// TestNameConstraints: an intermediate that is limited to some names, or kept from
+// some, in each kind of name.
+func TestNameConstraints(t *testing.T) {
+	clause.Covers(t, "RFC5280-4-2-1-10")
+	d := harness.Shared(t)
+	root := d.Cast.Root
+	name := func(tag int, value string) []subtree {
+		return []subtree{{asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: tag, IsCompound: tag == 4, Bytes: []byte(value)}}}
+	}
+	below := func(c constraints, leaf keystest.Option) keystest.Pair {
+		der, err := asn1.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		limited := keystest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 30}, Critical: true, Value: der})
+		return root.Intermediate(t, "limited", limited).Client(t, leaf)
+	}
+	const mail, dns, directory, uri, ip = 1, 2, 4, 6, 7
+	elsewhere := string(rawName(t, pkix.Name{Organization: []string{"Elsewhere"}}.ToRDNSequence()))
+	untrusted := unbelieved("certificate_untrusted")
+	runPKICases(t, d, []pkiCase{
+		{"dns permitted", "conf-chain", below(constraints{Permitted: name(dns, "conformance.test")}, keystest.DNS(harness.ChainDNS)), refusal{}},
+		{"dns not permitted", "conf-chain", below(constraints{Permitted: name(dns, "elsewhere.test")}, keystest.DNS(harness.ChainDNS)), untrusted},
+		{"dns excluded", "conf-chain", below(constraints{Excluded: name(dns, "conformance.test")}, keystest.DNS(harness.ChainDNS)), untrusted},
+		{"uri not permitted", "conf-uri", below(constraints{Permitted: name(uri, "elsewhere.test")}, keystest.URI(harness.PlainURI)), untrusted},
+		{"uri excluded", "conf-uri", below(constraints{Excluded: name(uri, "conformance.test")}, keystest.URI(harness.PlainURI)), untrusted},
+		{"ip not permitted", "conf-ip", below(constraints{Permitted: name(ip, "\x0a\x00\x00\x00\xff\x00\x00\x00")}, keystest.IP(harness.PlainIP)), untrusted},
+		{"mail excluded", "conf-mail", below(constraints{Excluded: name(mail, "conformance.test")}, keystest.Email(harness.PlainMail)), untrusted},
+		{"a kind that is not understood", "conf-chain", below(constraints{Permitted: name(directory, elsewhere)}, keystest.DNS(harness.ChainDNS)), untrusted},
+	})
+}
+
 // TestWhatTheCertificateAloneShows are the failures a caller may know.
 func TestWhatTheCertificateAloneShows(t *testing.T) {
-	clause.Covers(t, "RFC8705-2-1-a", "RFC8705-2-2-a")
+	clause.Covers(t, "RFC8705-2-1-a", "RFC8705-2-2-a", "RFC5280-6-1-3-b", "RFC5280-4-1-2-5", "RFC9325-4-5-a", "RFC8705-7-5")
 	d := harness.Shared(t)
 	partners := d.Bundle(t, "partners")
 	san := keystest.URI(d.Client(t, "acme-billing").Match["san_uri"])
@@ -155,7 +198,7 @@ func TestSubjectMustBeTheClients(t *testing.T) {
 }
 
 func TestSubjectDN(t *testing.T) {
-	clause.Covers(t, "RFC8705-2-1-2-b")
+	clause.Covers(t, "RFC8705-2-1-2-b", "RFC4517-4-2-15", "RFC4514-2-4")
 	d := harness.Shared(t)
 	issue := func(change func(*pkix.Name)) keystest.Pair {
 		name := harness.SubjectDNName()
@@ -173,8 +216,42 @@ func TestSubjectDN(t *testing.T) {
 		{"comma split in two units", "conf-dn", issue(func(n *pkix.Name) { n.OrganizationalUnit = []string{"a", "b"} }), unbelieved("subject_mismatch")},
 		{"reversed order", "conf-dn", issue(reverse), unbelieved("subject_mismatch")},
 		{"the whole name in one CN", "conf-dn", issue(func(n *pkix.Name) { *n = pkix.Name{CommonName: harness.SubjectDN} }), unbelieved("subject_mismatch")},
+		{"other string type", "conf-dn", d.Cast.Issuing.Client(t, keystest.RawSubject(inUTF8(t, harness.SubjectDNName()))), refusal{}},
+		{"several values in one RDN, a hexadecimal value", "conf-hex", d.Cast.Issuing.Client(t, keystest.RawSubject(rawName(t, harness.HexSubject()))), refusal{}},
+		{"the same values in RDNs of their own", "conf-hex", d.Cast.Issuing.Client(t, keystest.RawSubject(rawName(t, apart(harness.HexSubject())))), unbelieved("subject_mismatch")},
 		{"empty subject", "conf-dn", issue(func(n *pkix.Name) { *n = pkix.Name{} }), unbelieved("subject_mismatch")},
 	})
+}
+
+func rawName(t *testing.T, name pkix.RDNSequence) []byte {
+	t.Helper()
+	der, err := asn1.Marshal(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// inUTF8 writes every value as a UTF8String, where PrintableString would do.
+func inUTF8(t *testing.T, name pkix.Name) []byte {
+	t.Helper()
+	rdns := name.ToRDNSequence()
+	for _, rdn := range rdns {
+		for i := range rdn {
+			rdn[i].Value = asn1.RawValue{Tag: asn1.TagUTF8String, Bytes: []byte(rdn[i].Value.(string))}
+		}
+	}
+	return rawName(t, rdns)
+}
+
+// apart gives each value an RDN of its own.
+func apart(name pkix.RDNSequence) (all pkix.RDNSequence) {
+	for _, rdn := range name {
+		for _, value := range rdn {
+			all = append(all, pkix.RelativeDistinguishedNameSET{value})
+		}
+	}
+	return all
 }
 
 // reverse writes the RDNs in the order a human reads them in RFC 4514.
@@ -226,7 +303,7 @@ func TestRegisteredMethodNames(t *testing.T) {
 // TestRegistrationRefuses starts dev with a registration that is wrong in one
 // way: it must not start, and must say which client it is.
 func TestRegistrationRefuses(t *testing.T) {
-	clause.Covers(t, "RFC8705-2-1-2-a", "RFC8705-2-2-2", "RFC8705-2-1-2-b")
+	clause.Covers(t, "RFC8705-2-1-2-a", "RFC8705-2-2-2", "RFC8705-2-1-2-b", "RFC6749-4-4")
 	one, other := keystest.SelfSigned(t), keystest.SelfSigned(t)
 	mixed := harness.CertificateJWK(one)
 	mixed["x5c"] = harness.CertificateJWK(other)["x5c"]

@@ -52,7 +52,7 @@ func TestSelfSignedChainIsNotValidated(t *testing.T) {
 // TestSelfSignedPastItsEnd waits for the end of a registered certificate on an
 // open connection: neither registration nor connection outlives it.
 func TestSelfSignedPastItsEnd(t *testing.T) {
-	clause.Covers(t, "RFC8705-2-2-a", "RFC8705-3-e")
+	clause.Covers(t, "RFC8705-2-2-a", "RFC8705-3-e", "CERTBOUND-1")
 	d := harness.Shared(t)
 	client := d.HTTPClient(t, &d.Cast.Brief, nil)
 	post := func() *harness.Response {

@@ -50,7 +50,7 @@ func TestClientIDIsRequired(t *testing.T) {
 }
 
 func TestNoCertificate(t *testing.T) {
-	clause.Covers(t, "RFC8705-2-c", "RFC8705-6-1", "RFC8705-3-4", "RFC6749-10-2")
+	clause.Covers(t, "RFC8705-2-c", "RFC8705-6-1", "RFC8705-3-4", "RFC6749-10-2", "RFC6749-2-2", "RFC9700-2-5")
 	d := harness.Shared(t)
 	for _, id := range []string{"acme-billing", "acme-edge", "nobody"} {
 		t.Run(id, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestNoCertificate(t *testing.T) {
 }
 
 func TestNothingStandsInForTheHandshake(t *testing.T) {
-	clause.Covers(t, "RFC8705-2-b", "RFC9440-2-4-b")
+	clause.Covers(t, "RFC8705-2-b", "RFC9440-2-4-b", "RFC9440-4-a")
 	d, pair := victim(t)
 	der := base64.StdEncoding.EncodeToString(pair.Cert.Raw)
 	pem := string(harness.CertificatePEM(pair.Cert))
@@ -196,7 +196,7 @@ func anonymous(t *testing.T, resp *harness.Response) string {
 }
 
 func TestHandshakeGoesOnWithoutCANames(t *testing.T) {
-	clause.Covers(t, "RFC8705-6-1")
+	clause.Covers(t, "RFC8705-6-1", "RFC8446-4-2-4")
 	d, pair := victim(t)
 	var names [][]byte
 	asked := false

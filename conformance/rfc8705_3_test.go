@@ -47,7 +47,7 @@ func TestTokenIsBoundToTheConnectionsCertificate(t *testing.T) {
 // TestStolenToken is what all of this is for: each twin of the one good call
 // differs in the hands only.
 func TestStolenToken(t *testing.T) {
-	clause.Covers(t, "RFC8705-3-b", "RFC8705-3-c", "RFC8705-6-3")
+	clause.Covers(t, "RFC8705-3-b", "RFC8705-3-c", "RFC8705-6-3", "RFC9110-15-5-2-a", "RFC9700-2-2-1")
 	d, acme := victim(t)
 	token := d.Token(t, &acme, harness.TokenForm("acme-billing")).AccessToken
 	line := expectServed(t, d, d.CallAPI(t, &acme, token))
@@ -189,7 +189,7 @@ func TestBindingUnderParallelRequests(t *testing.T) {
 }
 
 func TestUnboundTokenIsRefused(t *testing.T) {
-	clause.Covers(t, "RFC8705-3-d", "RFC7800-3", "RFC7800-3-1", "RFC8705-3-1-b", "RFC8705-7-2")
+	clause.Covers(t, "RFC8705-3-d", "RFC7800-3", "RFC7800-3-1", "RFC8705-3-1-b", "RFC8705-7-2", "RFC9700-4-10-1")
 	d, acme := victim(t)
 	good := goodClaims(d, acme)
 	thumb := good["cnf"].(map[string]any)["x5t#S256"].(string)
@@ -268,7 +268,7 @@ func expectOneOf(t *testing.T, d *harness.Dev, req harness.Request, reasons ...s
 // TestNoSessionResumption shows that a handshake is never abbreviated on an
 // mTLS listener: each connection proves the key and shows the certificate anew.
 func TestNoSessionResumption(t *testing.T) {
-	clause.Covers(t, "RFC8705-3-e")
+	clause.Covers(t, "RFC8705-3-e", "RFC8446-2-2", "RFC8446-8", "RFC9325-3-4", "RFC9440-3-3")
 	d, acme := victim(t)
 	cache := tls.NewLRUClientSessionCache(8)
 	for _, target := range []string{d.Issuer + "/.well-known/oauth-authorization-server", d.Proxy + "/accounts"} {

@@ -79,7 +79,7 @@ func TestOtherAlgorithmThanTheKeys(t *testing.T) {
 }
 
 func TestSignatureAttacks(t *testing.T) {
-	clause.Covers(t, "RFC8725-3-3", "RFC7518-3-4", "RFC7515-5-2", "RFC7515-7-1", "RFC9068-4-e", "RFC9068-4-b")
+	clause.Covers(t, "RFC8725-3-3", "RFC7518-3-4", "RFC7515-5-2", "RFC7515-7-1", "RFC9068-4-e", "RFC9068-4-b", "RFC8725-3-6")
 	d, acme := victim(t)
 	good := goodClaims(d, acme)
 	genuine := forged(d, good)
@@ -127,7 +127,7 @@ func TestSignatureAttacks(t *testing.T) {
 // TestLastLetter changes bits of the signature's last letter that no byte holds:
 // one token must not have several spellings, where a spelling is a cache key.
 func TestLastLetter(t *testing.T) {
-	clause.Covers(t, "RFC7515-5-2")
+	clause.Covers(t, "RFC7515-5-2", "RFC4648-3-5")
 	d, acme := victim(t)
 	token := forged(d, goodClaims(d, acme))
 	expectServed(t, d, d.CallAPI(t, &acme, token))
@@ -188,7 +188,7 @@ func TestKeysInTheToken(t *testing.T) {
 }
 
 func TestCriticalHeaders(t *testing.T) {
-	clause.Covers(t, "RFC7515-4-1-11")
+	clause.Covers(t, "RFC7515-4-1-11", "RFC7797-6")
 	d, acme := victim(t)
 	good := goodClaims(d, acme).String()
 	for _, extra := range []string{
@@ -203,7 +203,7 @@ func TestCriticalHeaders(t *testing.T) {
 }
 
 func TestHeaderNames(t *testing.T) {
-	clause.Covers(t, "RFC7519-4-b")
+	clause.Covers(t, "RFC7519-4-b", "RFC7515-4", "RFC8725-3-7")
 	d, acme := victim(t)
 	good := goodClaims(d, acme).String()
 	kid := forge.KeyID(d.SigningKey)
@@ -226,7 +226,7 @@ func TestHeaderNames(t *testing.T) {
 
 // TestOtherKindsOfToken shows the issuer's own signature on something else.
 func TestOtherKindsOfToken(t *testing.T) {
-	clause.Covers(t, "RFC9068-4-a", "RFC8725-3-11", "RFC8725-3-12")
+	clause.Covers(t, "RFC9068-4-a", "RFC8725-3-11", "RFC8725-3-12", "RFC9068-5-b")
 	d, acme := victim(t)
 	good := goodClaims(d, acme).String()
 	for _, typ := range []string{
@@ -261,7 +261,7 @@ func TestClaimsInTheLogAreMarkedUnverified(t *testing.T) {
 // TestHostileTokensAreCheap bounds the work before a signature is looked at. The
 // bound is generous; what it catches is quadratic.
 func TestHostileTokensAreCheap(t *testing.T) {
-	clause.Covers(t, "RFC8725-3-3")
+	clause.Covers(t, "RFC8725-3-3", "CERTBOUND-2")
 	d, acme := victim(t)
 	good := strings.TrimSuffix(goodClaims(d, acme).String(), "}")
 	for name, token := range map[string]string{

@@ -14,7 +14,7 @@ import (
 )
 
 func TestIssuedToken(t *testing.T) {
-	clause.Covers(t, "RFC9068-2-1-a", "RFC9068-2-1-b", "RFC9068-2-2", "RFC9068-2-2-3", "RFC9068-3-a", "RFC9068-5", "RFC9068-6", "RFC8725-3-9", "RFC8725-3-11")
+	clause.Covers(t, "RFC9068-2-1-a", "RFC9068-2-1-b", "RFC9068-2-2", "RFC9068-2-2-3", "RFC9068-3-a", "RFC9068-5", "RFC9068-6", "RFC8725-3-9", "RFC8725-3-11", "RFC9700-2-3-a")
 	d, acme := victim(t)
 	before := time.Now().Unix()
 	head, payload := issued(t, d.Token(t, &acme, harness.TokenForm("acme-billing")).AccessToken)
@@ -42,7 +42,7 @@ func TestIssuedToken(t *testing.T) {
 }
 
 func TestTarget(t *testing.T) {
-	clause.Covers(t, "RFC8707-2-a", "RFC8707-2-b", "RFC9068-3-a", "RFC9068-3-b")
+	clause.Covers(t, "RFC8707-2-a", "RFC8707-2-b", "RFC9068-3-a", "RFC9068-3-b", "RFC9700-2-3-a")
 	d := harness.Shared(t)
 	pair := d.Cast.Issuing.Client(t, keystestSubjectDN())
 	target := refusal{http.StatusBadRequest, "invalid_target", "target_invalid", ""}
@@ -110,7 +110,7 @@ func TestVerifierTakesHonestTokens(t *testing.T) {
 }
 
 func TestClaimAttacks(t *testing.T) {
-	clause.Covers(t, "RFC9068-4-c", "RFC9068-4-d", "RFC9068-4-f", "RFC9068-4-g", "RFC8725-3-8", "RFC8725-3-9", "RFC7519-4-1-4", "RFC7519-4-1-5")
+	clause.Covers(t, "RFC9068-4-c", "RFC9068-4-d", "RFC9068-4-f", "RFC9068-4-g", "RFC8725-3-8", "RFC8725-3-9", "RFC7519-4-1-4", "RFC7519-4-1-5", "RFC9700-2-3-b")
 	d, acme := victim(t)
 	good := goodClaims(d, acme)
 	now := time.Now().Unix()
@@ -146,7 +146,7 @@ func TestClaimAttacks(t *testing.T) {
 
 // TestClaimNames holds JSON that one reader takes one way and another another.
 func TestClaimNames(t *testing.T) {
-	clause.Covers(t, "RFC7519-4-a", "RFC7519-4-b", "RFC7519-7-2")
+	clause.Covers(t, "RFC7519-4-a", "RFC7519-4-b", "RFC7519-7-2", "RFC8725-3-7")
 	d, acme := victim(t)
 	good := goodClaims(d, acme)
 	body := strings.TrimSuffix(good.String(), "}")
@@ -182,7 +182,7 @@ func TestClaimNames(t *testing.T) {
 }
 
 func TestScopesAtTheRoute(t *testing.T) {
-	clause.Covers(t, "RFC6750-3-1-a")
+	clause.Covers(t, "RFC6750-3-1-a", "RFC6750-3-1-c", "RFC6750-3-c", "RFC9700-2-3-b")
 	d, acme := victim(t)
 	edge := d.Pair(t, "acme-edge")
 	reader := d.Token(t, &acme, harness.TokenForm("acme-billing")).AccessToken

@@ -34,7 +34,7 @@ func echoed(t *testing.T, resp *harness.Response) echo {
 }
 
 func TestVerifiedIdentityReachesTheAPI(t *testing.T) {
-	clause.Covers(t, "RFC9440-2-4-a", "RFC9700-4-9-3")
+	clause.Covers(t, "RFC9440-2-4-a", "RFC9700-4-9-3", "RFC9440-2-1-a")
 	d, acme := victim(t)
 	token := d.Token(t, &acme, harness.TokenForm("acme-billing")).AccessToken
 	resp := d.CallAPI(t, &acme, token)
@@ -56,7 +56,7 @@ func TestVerifiedIdentityReachesTheAPI(t *testing.T) {
 // TestForgedIdentityIsStripped sends every header by which some server learns
 // who is calling. None may reach the API as the caller wrote it.
 func TestForgedIdentityIsStripped(t *testing.T) {
-	clause.Covers(t, "RFC9440-2-4-a", "RFC9440-2-4-b", "RFC9700-4-13")
+	clause.Covers(t, "RFC9440-2-4-a", "RFC9440-2-4-b", "RFC9700-4-13", "RFC7239-8-1", "RFC9110-7-6-1")
 	d, acme := victim(t)
 	token := d.Token(t, &acme, harness.TokenForm("acme-billing")).AccessToken
 	const forgedValue = "forged-by-the-caller"
@@ -91,7 +91,7 @@ func TestForgedIdentityIsStripped(t *testing.T) {
 }
 
 func TestNoCertificateInAnswers(t *testing.T) {
-	clause.Covers(t, "RFC9440-2-3")
+	clause.Covers(t, "RFC9440-2-2-a")
 	d, acme := victim(t)
 	token := d.Token(t, &acme, harness.TokenForm("acme-billing")).AccessToken
 	for _, resp := range []*harness.Response{d.CallAPI(t, &acme, token), d.CallAPI(t, nil, token)} {
@@ -106,7 +106,7 @@ func TestNoCertificateInAnswers(t *testing.T) {
 // TestHeadersDoNotReplaceTheHandshake is the resource server's twin of the
 // authorization server's test.
 func TestHeadersDoNotReplaceTheHandshake(t *testing.T) {
-	clause.Covers(t, "RFC9440-2-4-b", "RFC8705-3-b")
+	clause.Covers(t, "RFC9440-2-4-b", "RFC8705-3-b", "RFC9440-4-a")
 	d, acme := victim(t)
 	token := d.Token(t, &acme, harness.TokenForm("acme-billing")).AccessToken
 	mallory := d.Pair(t, "mallory-app")
@@ -121,7 +121,7 @@ func TestHeadersDoNotReplaceTheHandshake(t *testing.T) {
 // TestOnePathOneReading sends spellings that policy and API might read
 // differently, straight over the wire so that no client library cleans them.
 func TestOnePathOneReading(t *testing.T) {
-	clause.Covers(t, "RFC9700-4-13")
+	clause.Covers(t, "RFC9700-4-13", "RFC3986-6-2-2")
 	d, acme := victim(t)
 	token := d.Token(t, &acme, harness.TokenForm("acme-billing")).AccessToken
 	for path, status := range map[string]int{

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certbound/certbound/conformance/clause"
 	"github.com/certbound/certbound/conformance/internal/harness"
 )
 
@@ -132,6 +133,7 @@ func (l *keyLoad) keysSeen() int {
 // TestNoGoodTokenIsRefusedWhileKeysRotate: neither by a proxy that has the keys in
 // its cache nor by one that has just started, whichever key signed the token.
 func TestNoGoodTokenIsRefusedWhileKeysRotate(t *testing.T) {
+	clause.Covers(t, "CERTBOUND-13")
 	d := harness.Start(t, "--jwks-max-age", keyCacheTime.String())
 	l := startKeyLoad(t, d)
 	stop := sync.OnceFunc(l.stop)

@@ -28,7 +28,7 @@ func newUpstream(t *testing.T) *httptest.Server {
 
 // TestServeProxyToken is the story with the three commands for real use.
 func TestServeProxyToken(t *testing.T) {
-	clause.Covers(t, "RFC8705-3-b", "RFC9440-2-3")
+	clause.Covers(t, "RFC8705-3-b", "RFC9440-2-2-a")
 	upstream := newUpstream(t)
 	site := harness.NewSite(t, upstream.URL)
 	d := site.Start(t)
@@ -74,6 +74,7 @@ func TestServeProxyToken(t *testing.T) {
 // TestIssuerAway shows a proxy that has never had keys: it fails closed and says
 // whose fault it is.
 func TestIssuerAway(t *testing.T) {
+	clause.Covers(t, "CERTBOUND-15")
 	site := harness.NewSite(t, newUpstream(t).URL)
 	d := site.StartProxy(t)
 	one := site.Client(t, "one")
@@ -85,7 +86,7 @@ func TestIssuerAway(t *testing.T) {
 }
 
 func TestTLS12WhenAskedFor(t *testing.T) {
-	clause.Covers(t, "RFC9325-3-1-1")
+	clause.Covers(t, "RFC9325-3-1-1", "RFC8705-7-3", "RFC9325-3-1-1-b", "RFC9325-4-1", "RFC9325-4-2", "RFC9325-3-4")
 	site := harness.NewSite(t, newUpstream(t).URL)
 	site.Serve["tls"].(map[string]any)["min_version"] = "1.2" // both share it
 	d := site.Start(t)
@@ -126,6 +127,7 @@ func TestTLS12WhenAskedFor(t *testing.T) {
 // TestDoesNotStart breaks one thing of a site at a time. The process must end by
 // itself, not with 0, and name the file or the line.
 func TestDoesNotStart(t *testing.T) {
+	clause.Covers(t, "CERTBOUND-11")
 	for _, c := range []struct {
 		name, command string
 		spoil         func(t *testing.T, s *harness.Site)
@@ -225,7 +227,7 @@ func otherKey(t *testing.T, s *harness.Site) {
 // TestNoCertificateByAnotherName shows that neither SNI nor Host chooses a laxer
 // configuration.
 func TestNoCertificateByAnotherName(t *testing.T) {
-	clause.Covers(t, "RFC8705-2-b")
+	clause.Covers(t, "RFC8705-2-b", "RFC9325-3-7")
 	d, acme := victim(t)
 	for _, name := range []string{"", "127.0.0.1", "evil.test", "localhost.", "xn--a.test"} {
 		t.Run(fmt.Sprintf("SNI %q", name), func(t *testing.T) {

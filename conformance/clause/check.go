@@ -15,6 +15,14 @@ type Report struct {
 	Must, Tested, Excepted int      // MUST clauses, those with a test, those with an exception
 	Others, OthersTested   int      // SHOULD and MAY
 	Problems               []string // empty when all is well
+
+	Tests map[string][]Test // by clause
+}
+
+// Test is a test that says it covers a clause.
+type Test struct {
+	Name, File string
+	place      string // of the id, for a complaint
 }
 
 // Check compares the clauses with what the test files at the top of fsys say
@@ -24,43 +32,48 @@ func Check(clauses []Clause, fsys fs.FS) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	var r Report
+	r := Report{Tests: covered}
+	ids := map[string]bool{}
 	for _, c := range clauses {
-		_, tested := covered[c.ID]
-		delete(covered, c.ID)
-		if c.Level != "MUST" {
-			r.Others++
-			if tested {
-				r.OthersTested++
-			}
-			continue
-		}
-		r.Must++
-		switch {
-		case tested && c.Exception != "":
-			r.Problems = append(r.Problems, c.ID+" has a test and an exception: drop the exception")
-		case tested:
-			r.Tested++
-		case c.Exception != "":
-			r.Excepted++
-		default:
-			r.Problems = append(r.Problems, c.ID+" is a MUST with neither a test nor a reasoned exception: "+c.Text)
-		}
+		ids[c.ID] = true
+		r.count(c)
 	}
-	for id, where := range covered {
-		r.Problems = append(r.Problems, fmt.Sprintf("%s: %s is not in conformance/requirements", where, id))
+	for id, tests := range covered {
+		if !ids[id] {
+			r.Problems = append(r.Problems, fmt.Sprintf("%s: %s is not in conformance/requirements", tests[0].place, id))
+		}
 	}
 	slices.Sort(r.Problems)
 	return r, nil
 }
 
-// coverage maps each id named in a clause.Covers call to the place of the call.
-func coverage(fsys fs.FS) (map[string]string, error) {
+// count adds one clause to the numbers, or to the problems.
+func (r *Report) count(c Clause) {
+	total, tested := &r.Must, &r.Tested
+	if c.Level != "MUST" {
+		total, tested = &r.Others, &r.OthersTested
+	}
+	*total++
+	switch has := len(r.Tests[c.ID]) > 0; {
+	case has && c.Exception != "":
+		r.Problems = append(r.Problems, c.ID+" has a test and an exception: drop the exception")
+	case has:
+		*tested++
+	case c.Exception == "":
+		r.Problems = append(r.Problems, c.ID+" is a "+c.Level+" with neither a test nor a reasoned exception: "+c.Text)
+	case c.Level == "MUST":
+		r.Excepted++
+	}
+}
+
+// coverage maps each id named in a clause.Covers call to the tests that name it,
+// in the order of their files.
+func coverage(fsys fs.FS) (map[string][]Test, error) {
 	names, err := fs.Glob(fsys, "*_test.go")
 	if err != nil {
 		return nil, fmt.Errorf("clause: %w", err)
 	}
-	covered := map[string]string{}
+	covered := map[string][]Test{}
 	for _, name := range names {
 		content, err := fs.ReadFile(fsys, name)
 		if err != nil {
@@ -71,26 +84,38 @@ func coverage(fsys fs.FS) (map[string]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("clause: %w", err)
 		}
-		var bad error
-		ast.Inspect(parsed, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok || !isCovers(call.Fun) || len(call.Args) == 0 {
-				return true
+		for _, d := range parsed.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
 			}
-			for _, arg := range call.Args[1:] {
-				id, err := idOf(arg)
-				if err != nil {
-					bad = fmt.Errorf("clause: %s: %w", fset.Position(arg.Pos()), err)
-				}
-				covered[id] = fset.Position(arg.Pos()).String()
+			if err := collect(covered, fset, f, name); err != nil {
+				return nil, err
 			}
-			return true
-		})
-		if bad != nil {
-			return nil, bad
 		}
 	}
 	return covered, nil
+}
+
+// collect adds the ids that a function names.
+func collect(covered map[string][]Test, fset *token.FileSet, f *ast.FuncDecl, file string) (bad error) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || !isCovers(call.Fun) || len(call.Args) == 0 {
+			return true
+		}
+		for _, arg := range call.Args[1:] {
+			place := fset.Position(arg.Pos()).String()
+			id, err := idOf(arg)
+			if err != nil {
+				bad = fmt.Errorf("clause: %s: %w", place, err)
+				return false
+			}
+			covered[id] = append(covered[id], Test{f.Name.Name, file, place})
+		}
+		return true
+	})
+	return bad
 }
 
 func isCovers(fun ast.Expr) bool {

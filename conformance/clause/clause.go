@@ -26,18 +26,23 @@ type Clause struct {
 	Level     string   `yaml:"level"`   // MUST, SHOULD, MAY
 	Binds     []string `yaml:"binds"`   // AS, RS, C (client library), REG (registration)
 	Text      string   `yaml:"text"`
+	Rows      []string `yaml:"rows"`      // the rows of the requirements list it answers, as in A07
+	Code      []string `yaml:"code"`      // what implements it, below the module's root; default: the file's
 	Exception string   `yaml:"exception"` // why no test covers it
+	Title     string   `yaml:"-"`         // of the RFC, from the file's head
 }
 
 type file struct {
 	RFC     string   `yaml:"rfc"`
 	Title   string   `yaml:"title"`
+	Code    []string `yaml:"code"`
 	Clauses []Clause `yaml:"clauses"`
 }
 
 var (
 	levels = regexp.MustCompile(`^(MUST|SHOULD|MAY)$`)
 	binds  = regexp.MustCompile(`^(AS|RS|C|REG)$`)
+	rows   = regexp.MustCompile(`^[A-N]\d\d$`)
 )
 
 // Load reads and checks every *.yaml of fsys. All errors are reported at once.
@@ -62,7 +67,10 @@ func Load(fsys fs.FS) ([]Clause, error) {
 			continue
 		}
 		for _, c := range f.Clauses {
-			c.RFC = f.RFC
+			c.RFC, c.Title = f.RFC, f.Title
+			if len(c.Code) == 0 {
+				c.Code = f.Code
+			}
 			if err := c.validate(); err != nil {
 				errs = append(errs, fmt.Errorf("clause: %s: %s: %w", name, c.ID, err))
 			}
@@ -91,6 +99,11 @@ func (c *Clause) validate() error {
 	for _, b := range c.Binds {
 		if !binds.MatchString(b) {
 			return fmt.Errorf("binds %q is not AS, RS, C or REG", b)
+		}
+	}
+	for _, row := range c.Rows {
+		if !rows.MatchString(row) {
+			return fmt.Errorf("row %q is not a letter and two digits", row)
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ func TestLoadRefuses(t *testing.T) {
 		"no text":        {good + "  - {id: RFC8705-2-1, section: '2.1', level: MUST, binds: [AS]}\n", "text is missing"},
 		"no binds":       {good + "  - {id: RFC8705-2-1, section: '2.1', level: MUST, text: x}\n", "binds is missing"},
 		"who is bound":   {good + "  - {id: RFC8705-2-1, section: '2.1', level: MUST, binds: [XX], text: x}\n", `binds "XX" is not AS, RS, C or REG`},
+		"row":            {good + "  - {id: RFC8705-2-1, section: '2.1', level: MUST, binds: [AS], text: x, rows: [A7]}\n", `row "A7" is not a letter and two digits`},
 		"twice":          {good + strings.Repeat("  - {id: RFC8705-2-1, section: '2.1', level: MUST, binds: [AS], text: x}\n", 2), "RFC8705-2-1 stands there twice"},
 		"letter is long": {good + "  - {id: RFC8705-2-1-ab, section: '2.1', level: MUST, binds: [AS], text: x}\n", "the id must be"},
 	} {
@@ -59,6 +60,7 @@ func TestX(t *testing.T) { clause.Covers(t, "RFC1-1-a", "RFC1-1-d", "RFC1-1-f", 
 	want := []string{
 		"RFC1-1-c is a MUST with neither a test nor a reasoned exception: forgotten",
 		"RFC1-1-d has a test and an exception: drop the exception",
+		"RFC1-1-e is a SHOULD with neither a test nor a reasoned exception: untested should",
 		"x_test.go:2:81: RFC1-9 is not in conformance/requirements",
 	}
 	if got := strings.Join(r.Problems, "\n"); got != strings.Join(want, "\n") {

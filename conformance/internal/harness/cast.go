@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -40,6 +41,7 @@ const (
 	PlainIP   = "2001:db8::1"
 	PlainMail = "Billing@Conformance.test"
 	PlainURI  = "https://conformance.test/Billing?x=1"
+	HexDN     = `CN=escaped\2c name+2.5.4.97=#0c0750534453452d31,O=Conformance`
 	SubjectDN = `CN=billing,OU=a\, b,O=Conformance,C=SE`
 	Ledger    = "https://ledger.conformance.test"
 )
@@ -49,6 +51,17 @@ func SubjectDNName() pkix.Name {
 	return pkix.Name{
 		Country: []string{"SE"}, Organization: []string{"Conformance"},
 		OrganizationalUnit: []string{"a, b"}, CommonName: "billing",
+	}
+}
+
+// HexSubject is HexDN as a certificate has it: the first RDN stands last.
+func HexSubject() pkix.RDNSequence {
+	return pkix.RDNSequence{
+		{{Type: asn1.ObjectIdentifier{2, 5, 4, 10}, Value: "Conformance"}},
+		{
+			{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: "escaped, name"},
+			{Type: asn1.ObjectIdentifier{2, 5, 4, 97}, Value: "PSDSE-1"},
+		},
 	}
 }
 
@@ -107,6 +120,7 @@ func (c *Cast) seed() []byte {
 			pki("conf-ip", "san_ip", PlainIP, "conf-root", "accounts:read"),
 			pki("conf-mail", "san_email", PlainMail, "conf-root", "accounts:read"),
 			pki("conf-dn", "subject_dn", SubjectDN, "conf-root", "accounts:read accounts:write ledger:read"),
+			pki("conf-hex", "subject_dn", HexDN, "conf-root", "accounts:read"),
 			disabled,
 			self("conf-self", c.SelfSigned, c.Second),
 			self("conf-parent", c.Parent),
