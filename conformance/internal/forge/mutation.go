@@ -30,7 +30,7 @@ func Lengths(input string, signature []byte) []Mutation {
 		"without the first octet": signature[1:], "without the last octet": signature[:len(signature)-1],
 		"a zero in front": append([]byte{0}, signature...), "a zero behind": append(slices.Clone(signature), 0),
 		"twice": append(slices.Clone(signature), signature...), "reversed": reversed(signature),
-		"a mebibit of zeros": make([]byte, 8<<10), "all ones": slices.Repeat([]byte{0xff}, len(signature)), "all zeros": make([]byte, len(signature)),
+		"eight kibibytes of zeros": make([]byte, 8<<10), "all ones": slices.Repeat([]byte{0xff}, len(signature)), "all zeros": make([]byte, len(signature)),
 	} {
 		out = append(out, Mutation{Name: name, Token: Signed(input, s)})
 	}
