@@ -26,7 +26,13 @@ type metrics struct {
 
 func scrape(t *testing.T, d *harness.Dev) metrics {
 	t.Helper()
-	resp := d.Send(t, harness.Request{Method: http.MethodGet, URL: d.Ops + "/metrics"})
+	return scrapeBy(t, d, nil)
+}
+
+// scrapeBy is scrape over an open connection.
+func scrapeBy(t *testing.T, d *harness.Dev, client *http.Client) metrics {
+	t.Helper()
+	resp := d.Send(t, harness.Request{Method: http.MethodGet, URL: d.Ops + "/metrics", Client: client})
 	if resp.Status != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain; version=0.0.4") {
 		t.Fatalf("%s, %v", resp, resp.Header)
 	}
