@@ -3,20 +3,30 @@ package audit
 import (
 	"encoding/json"
 
+	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/resource/decision"
 )
 
+// longestTokenID bounds the jti of an event in bytes. Ours have 27.
+const longestTokenID = 128
+
 // FromDecision is the event of a decision, with all its evidence as detail. A
-// refusal concerns the client the request named, whether or not there is one.
+// refusal concerns the client the request named, whether or not there is one; what
+// no client could be called stands in the detail only, which is bounded. An event's
+// client is in two indexes besides, and anybody may write 16 KiB there; and a jti
+// nobody has verified may be nearly as long as a token.
 func FromDecision(kind Kind, d *decision.Decision) Event {
 	e := Event{
 		Time: d.Time, Kind: kind, Reason: d.Reason, RequestID: d.RequestID,
-		Partner: d.Evidence.Partner, Client: d.Evidence.ClientID, TokenID: d.Evidence.TokenID,
+		Partner: d.Evidence.Partner, Client: d.Evidence.ClientID,
 		Detail: json.RawMessage(appendMembers(make([]byte, 0, 512), d.Attrs())),
 	}
-	if e.Client == "" {
+	if e.Client == "" && oauth.ValidClientID(d.Evidence.ClaimedClientID) {
 		e.Client = d.Evidence.ClaimedClientID
+	}
+	if len(d.Evidence.TokenID) <= longestTokenID {
+		e.TokenID = d.Evidence.TokenID
 	}
 	// What is not a thumbprint is that of no certificate.
 	e.Thumbprint, _ = thumbprint.Parse(d.Evidence.Certificate.Thumbprint)

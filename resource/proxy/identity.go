@@ -33,6 +33,8 @@ var identityHeaders = map[string]bool{
 	// How long: what bounds the body is net/http's to write. Here they only ever are
 	// look-alikes such as Content_Length, which some servers take for the real one.
 	"content-length": true, "transfer-encoding": true,
+	// What CGI hands to programs as HTTP_PROXY, and they take for theirs (httpoxy).
+	"proxy": true,
 	// The id by which the operator finds the decision is ours alone.
 	"x-request-id": true,
 }

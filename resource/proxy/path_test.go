@@ -72,7 +72,7 @@ func TestIsIdentityHeader(t *testing.T) {
 		"X-Forwarded-Client-Cert", "X-Certbound-Client", "x_certbound_partner", "X!Certbound!Anything", "X-SSL-Client-S-DN",
 		"SSL_CLIENT_S_DN", "SSL-Client-Verify", "X-Client-CN", "X-Amzn-Mtls-Clientcert", "X-Amzn-Mtls-Clientcert-Leaf", "Forwarded",
 		"X-Real-IP", "True-Client-IP", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
-		"X-Request-Id", "X_Request_ID", "X-Envoy-External-Address", "Remote-User", "X-Certbound-" + string(make([]byte, 100)),
+		"X-Request-Id", "X_Request_ID", "X-Envoy-External-Address", "Remote-User", "Proxy", "X-Certbound-" + string(make([]byte, 100)),
 	} {
 		if !isIdentityHeader(name) {
 			t.Errorf("%q would reach the upstream", name)

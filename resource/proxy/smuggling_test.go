@@ -32,7 +32,7 @@ func TestIdentityHeadersCannotBeSmuggled(t *testing.T) {
 		"more addresses": {"CF-Connecting-IPv6: evil", "Fly-Client-IP: evil", "DO-Connecting-IP: evil", "WL-Proxy-Client-IP: evil", "WL-Proxy-Client-Cert: evil", "Proxy-Client-IP: evil", "X-Azure-ClientIP: evil",
 			"X-Original-Forwarded-For: evil", "X-Real-Port: evil", "X-NF-Client-Connection-IP: evil", "Cf-Client-Cert-Der-Base64: evil", "X-ARR-SSL: evil", "Front-End-Https: evil", "X-Scheme: evil"},
 		"framing":        {"Content_Length: evil", "Transfer.Encoding: evil", "Transfer_Encoding: evil"},
-		"impersonation":  {"Impersonate-User: evil", "Impersonate_Group: evil", "X-Auth-User: evil", "X-Certbound: evil", "ClientCert: evil"},
+		"impersonation":  {"Impersonate-User: evil", "Impersonate_Group: evil", "Proxy: http://evil", "X-Auth-User: evil", "X-Certbound: evil", "ClientCert: evil"},
 		"request id":     {"X-Request-Id: evil", "X_Request_Id: evil"},
 		"empty values":   {"X-Certbound-Client:", "Client-Cert:", "X-Forwarded-For:"},
 		"hop by hop":     {"Proxy-Authorization: evil", "Keep-Alive: evil", "Proxy-Connection: evil", "TE: evil", "Connection: X-Hop", "X-Hop: evil"},
