@@ -57,7 +57,8 @@ type world struct {
 	acme, edge       keystest.Pair
 }
 
-func newWorld(t testing.TB) *world {
+// newWorld lets wrap stand between the server and its database.
+func newWorld(t testing.TB, wrap ...func(storage.Store) storage.Store) *world {
 	t.Helper()
 	w := &world{t: t, log: &logBuffer{}, now: time.Now().UTC().Truncate(time.Second)}
 	w.partners = keystest.NewCA(t, "Partners CA", keystest.Subject(pkix.Name{Organization: []string{"Partners Ltd"}, CommonName: "Partners CA"}))
@@ -72,6 +73,9 @@ func newWorld(t testing.TB) *world {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	w.store = store
+	for _, wrap := range wrap {
+		w.store = wrap(w.store)
+	}
 	if err := w.registration().Apply(ctx, store, w.now); err != nil {
 		t.Fatal(err)
 	}

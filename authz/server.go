@@ -204,10 +204,15 @@ func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, to
 
 // registrationChanged reads again what is kept in memory beside the registration,
 // before anything rests on its new version: no token leaves that was signed with a
-// key which had stepped back before.
-func (s *Server) registrationChanged(ctx context.Context) {
-	s.refreshTrust(ctx)
-	s.keeper.Refresh(ctx)
+// key which had stepped back before. What cannot be read is an error, be it that
+// the caller has hung up: then the next request has to read it. What can be read
+// and not be put in force is none, as everywhere: the bundles before it stay.
+func (s *Server) registrationChanged(ctx context.Context) error {
+	if err := s.refreshTrust(ctx); errors.Is(err, errTrustUnread) {
+		return err
+	}
+	s.keeper.Refresh(ctx) // keys that could not be read sign nothing
+	return nil
 }
 
 // adminHandler makes the admin API: our own verifier, with our own keys, checks
@@ -221,7 +226,9 @@ func (s *Server) adminHandler(c Config, authenticator *clientauth.Authenticator,
 	}
 	return admin.NewHandler(admin.Config{
 		Issuer: c.Issuer, Verifier: verifier, Authenticator: authenticator, Store: c.Store,
-		Audit: s.audit, Keys: s.keeper, Checkpoints: c.CheckpointKeys, Notify: notifier.Notify, TrustChanged: s.refreshTrust, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
+		Audit: s.audit, Keys: s.keeper, Checkpoints: c.CheckpointKeys, Notify: notifier.Notify,
+		TrustChanged: func(ctx context.Context) { _ = s.refreshTrust(ctx) }, // token requests read it again, or say why not
+		Clock:        c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 }
 
@@ -287,7 +294,7 @@ func (s *Server) KeysReady(ctx context.Context) error { return s.keeper.Ready(ct
 func (s *Server) replaceTrust(ctx context.Context) error {
 	records, err := s.store.TrustBundles(ctx)
 	if err != nil {
-		return fmt.Errorf("authz: reading trust bundles: %w", err)
+		return fmt.Errorf("%w: %w", errTrustUnread, err)
 	}
 	var active, retired []*trust.Bundle
 	for _, record := range records {

@@ -1,11 +1,16 @@
 package authz_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/certbound/certbound/authz"
+	"github.com/certbound/certbound/keys/keystest"
+	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -62,5 +67,43 @@ func TestCheckIssuer(t *testing.T) {
 		if got != want {
 			t.Errorf("CheckIssuer(%q) = %s, want %s", issuer, got, want)
 		}
+	}
+}
+
+// unreadable is a database of which the trust bundles cannot be read for a while.
+type unreadable struct {
+	storage.Store
+	broken atomic.Bool
+}
+
+func (u *unreadable) TrustBundleStates(ctx context.Context) ([]storage.TrustBundle, error) {
+	if u.broken.Load() {
+		return nil, errors.New("interrupted")
+	}
+	return u.Store.TrustBundleStates(ctx)
+}
+
+// TestNoTokenOnBundlesThatCouldNotBeRead: a change of the registration is not taken
+// for seen while what came with it is unknown. It was, and a caller who hung up at
+// the right moment had the next tokens rest on a bundle that was retired before.
+func TestNoTokenOnBundlesThatCouldNotBeRead(t *testing.T) {
+	broken := &unreadable{}
+	w := newWorld(t, func(store storage.Store) storage.Store {
+		broken.Store = store
+		return broken
+	})
+	if a := w.token(&w.acme, "acme-billing"); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	broken.broken.Store(true)
+	w.put(t, string(keystest.NewCA(t, "Next CA").CertPEM()))
+	for range 3 {
+		if a := w.token(&w.acme, "acme-billing"); a.status != http.StatusServiceUnavailable || a.body.Reason != decision.StorageUnavailable {
+			t.Errorf("bundles unknown: %d %s", a.status, a.text)
+		}
+	}
+	broken.broken.Store(false)
+	if a := w.token(&w.acme, "acme-billing"); a.status != http.StatusUnauthorized {
+		t.Errorf("bundles known: %d %s", a.status, a.text)
 	}
 }

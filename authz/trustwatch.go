@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -16,6 +17,10 @@ import (
 // certificates. A change made by a request of this process need not wait for it:
 // ReloadTrust is there to be called.
 const trustEvery = time.Second
+
+// errTrustUnread: it is the database that failed, or the caller who left; of what it
+// holds nothing is known.
+var errTrustUnread = errors.New("authz: reading trust bundles")
 
 // trustState is what is known of the trust bundles in the database.
 type trustState struct {
@@ -54,7 +59,7 @@ func (s *Server) ReloadTrust(ctx context.Context) error {
 	// First: what changes after this is read by the next time.
 	states, err := s.store.TrustBundleStates(ctx)
 	if err != nil {
-		err = fmt.Errorf("authz: reading trust bundles: %w", err)
+		err = fmt.Errorf("%w: %w", errTrustUnread, err)
 	} else {
 		err = s.replaceTrust(ctx)
 	}
@@ -83,25 +88,31 @@ func (s *Server) followTrust(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		s.refreshTrust(ctx)
+		_ = s.refreshTrust(ctx) // ReloadTrust reports it, or each request that meets the database
 	}
 }
 
 // refreshTrust puts in force what has changed. Token requests call it too, when
 // they find that the registration has changed: none of them shall rest on a bundle
 // that was retired before it.
-func (s *Server) refreshTrust(ctx context.Context) {
-	if s.trustChanged(ctx) && s.ReloadTrust(ctx) == nil {
-		s.logger.LogAttrs(ctx, slog.LevelInfo, "trust_reloaded")
+func (s *Server) refreshTrust(ctx context.Context) error {
+	changed, err := s.trustChanged(ctx)
+	if err != nil || !changed {
+		return err
 	}
+	if err := s.ReloadTrust(ctx); err != nil {
+		return err
+	}
+	s.logger.LogAttrs(ctx, slog.LevelInfo, "trust_reloaded")
+	return nil
 }
 
-func (s *Server) trustChanged(ctx context.Context) bool {
+func (s *Server) trustChanged(ctx context.Context) (bool, error) {
 	states, err := s.store.TrustBundleStates(ctx)
 	if err != nil {
-		return false // each request that needs the database meets it, and /readyz
+		return false, fmt.Errorf("%w: %w", errTrustUnread, err)
 	}
 	s.bundles.mu.Lock()
 	defer s.bundles.mu.Unlock()
-	return s.bundles.err != nil || !slices.Equal(states, s.bundles.inForce)
+	return s.bundles.err != nil || !slices.Equal(states, s.bundles.inForce), nil
 }

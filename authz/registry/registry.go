@@ -31,19 +31,20 @@ type Store interface {
 // Registry hands out views of the registration.
 type Registry struct {
 	store   Store
-	changed func(context.Context)
+	changed func(context.Context) error
 	current atomic.Pointer[View]
 }
 
 // New returns a Registry that has read nothing yet. It calls changed, which may be
 // nil, when it has seen a new version and before it hands out the view of it: for
-// what else is kept in memory. Requests wait for it.
-func New(store Store, changed func(context.Context)) (*Registry, error) {
+// what else is kept in memory. Requests wait for it, and while it fails the new
+// version is not taken for seen: whoever asks next calls it again.
+func New(store Store, changed func(context.Context) error) (*Registry, error) {
 	if store == nil {
 		return nil, errors.New("registry: the store is missing")
 	}
 	if changed == nil {
-		changed = func(context.Context) {}
+		changed = func(context.Context) error { return nil }
 	}
 	return &Registry{store: store, changed: changed}, nil
 }
@@ -58,7 +59,7 @@ func (r *Registry) View(ctx context.Context) (*View, error) {
 }
 
 // Fresh asks the database for the version and returns the view of it: the one in
-// use, or a new and empty one. The error is the database's.
+// use, or a new and empty one. The error is the database's, or that of changed.
 func (r *Registry) Fresh(ctx context.Context) (*View, error) {
 	version, err := r.store.RegistrationVersion(ctx)
 	if err != nil {
@@ -71,7 +72,9 @@ func (r *Registry) Fresh(ctx context.Context) (*View, error) {
 		if held != nil && held.version >= version {
 			return held, nil
 		}
-		r.changed(ctx)
+		if err := r.changed(ctx); err != nil {
+			return nil, err
+		}
 		view := newView(r.store, version)
 		if r.current.CompareAndSwap(held, view) {
 			return view, nil

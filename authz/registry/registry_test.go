@@ -46,7 +46,7 @@ func view(t *testing.T, r *Registry) *View {
 
 func TestRecordsLastAsLongAsTheVersion(t *testing.T) {
 	store, changes := &counted{version: 1}, 0
-	r, err := New(store, func(context.Context) { changes++ })
+	r, err := New(store, func(context.Context) error { changes++; return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +77,28 @@ func TestRecordsLastAsLongAsTheVersion(t *testing.T) {
 	store.version = 1 // read before the change, answered after it
 	if view(t, r) != second {
 		t.Error("the view went back to an earlier version")
+	}
+}
+
+// TestChangeThatIsNotFollowed: a version counts as seen when all that is kept in
+// memory has followed it.
+func TestChangeThatIsNotFollowed(t *testing.T) {
+	store, failing := &counted{version: 1}, error(nil)
+	r, err := New(store, func(context.Context) error { return failing })
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := view(t, r)
+	store.version, failing = 2, errors.New("interrupted")
+	if _, err := r.Fresh(t.Context()); !errors.Is(err, failing) {
+		t.Errorf("the failure is lost: %v", err)
+	}
+	if held, err := r.View(t.Context()); err != nil || held != first {
+		t.Errorf("the view has moved on: %v", err)
+	}
+	failing = nil
+	if v := view(t, r); v.Version() != 2 {
+		t.Errorf("version %d", v.Version())
 	}
 }
 
