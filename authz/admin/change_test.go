@@ -79,14 +79,28 @@ func TestOnlySecurityTouchesAdministrators(t *testing.T) {
 	if a := operator.post("/admin/v1/clients/client-a/disable", ""); a.Status != 200 {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
+	// The deputy is a PKI client: only the record says whose this certificate is.
+	// That of client-a was shown in the deputy's name once, and got nothing.
+	deputys, strangers := thumbprint.Of(w.Pair("deputy").Cert), thumbprint.Of(w.Pair(authztest.ClientA).Cert)
+	w.Update(func(ctx context.Context, tx storage.Tx) error {
+		return w.Recorder.Append(ctx, tx,
+			audit.Event{Time: w.Clock(), Kind: audit.TokenIssued, Client: "deputy", Thumbprint: deputys},
+			audit.Event{Time: w.Clock(), Kind: audit.TokenRefused, Client: "deputy", Thumbprint: strangers})
+	})
+	if a := operator.post("/admin/v1/certificates/"+strangers.String()+"/revoke", `{"reason":"thief"}`); a.Status != 200 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
 	for _, path := range []string{
 		"/admin/v1/clients/deputy/disable", "/admin/v1/clients/deputy/enable", "/admin/v1/clients/operator/disable",
 		"/admin/v1/certificates/" + thumbprint.Of(w.root.Cert).String() + "/revoke",
+		"/admin/v1/certificates/" + deputys.String() + "/revoke",
 	} {
 		w.wantProblem(t, operator.post(path, `{"reason":"coup"}`), 403, "scope_insufficient")
 	}
-	if denied, err := w.Store.CertificateDenied(t.Context(), thumbprint.Of(w.root.Cert)); err != nil || denied {
-		t.Errorf("an operator revoked an administrator's certificate (%v)", err)
+	for _, x5t := range []thumbprint.Thumbprint{thumbprint.Of(w.root.Cert), deputys} {
+		if denied, err := w.Store.CertificateDenied(t.Context(), x5t); err != nil || denied {
+			t.Errorf("an operator revoked an administrator's certificate (%v)", err)
+		}
 	}
 }
 

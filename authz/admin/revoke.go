@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -29,6 +30,9 @@ func (h *Handler) revokeCertificate(c *call) (*answer, *refusal) {
 	if f != nil {
 		return nil, f
 	}
+	if f := h.notOfAdministrators(c, t); f != nil {
+		return nil, f
+	}
 	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
 		registered, err := tx.Certificate(ctx, t)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -38,6 +42,34 @@ func (h *Handler) revokeCertificate(c *call) (*answer, *refusal) {
 			Thumbprint: t, ClientID: registered.ClientID, Reason: reason, CreatedAt: c.now, ExpiresAt: registered.NotAfter,
 		}, a)
 	})
+}
+
+// notOfAdministrators lets only admin:security revoke a certificate with which an
+// administrator has got a token. That of a PKI client is registered nowhere, so it
+// is the record that says whose it is: without this, an operator could lock all
+// such administrators out, whose thumbprints the audit trail shows him.
+func (h *Handler) notOfAdministrators(c *call, t thumbprint.Thumbprint) *refusal {
+	if c.caller.may(ScopeSecurity) {
+		return nil
+	}
+	for _, scope := range Scopes() {
+		holders, err := h.Store.ClientsHolding(c.Context(), scope)
+		if err != nil {
+			return unavailable(err)
+		}
+		for _, holder := range holders {
+			used, err := h.Store.AuditEvents(c.Context(), storage.AuditQuery{
+				ClientID: holder.ID, Kind: string(audit.TokenIssued), Thumbprint: t, Limit: 1,
+			})
+			if err != nil {
+				return unavailable(err)
+			}
+			if len(used) > 0 {
+				return c.caller.mayTouch(holder)
+			}
+		}
+	}
+	return nil
 }
 
 func (h *Handler) revokeIn(c *call, tx storage.Tx, wanted storage.CertificateDenial, a *answer) error {
