@@ -55,7 +55,7 @@ func TestListKeys(t *testing.T) {
 	if next.ReadyAt == nil || !next.ReadyAt.Equal(w.Clock().Add(5*time.Minute+keys.Margin)) || next.DueAt != nil || next.ActivatedAt != nil {
 		t.Errorf("next %+v", next)
 	}
-	for _, secret := range []string{"sealed", "kek", `"d"`, "PRIVATE"} {
+	for _, secret := range []string{`"sealed`, `"kek`, `"d"`, "PRIVATE"} {
 		if strings.Contains(strings.ToLower(a.Body), strings.ToLower(secret)) {
 			t.Errorf("the list holds %s", secret)
 		}
