@@ -33,6 +33,11 @@ func sanValues(tag int, canonical func(raw []byte) (string, bool)) func(*x509.Ce
 			if name.Class != asn1.ClassContextSpecific || name.Tag != tag {
 				continue
 			}
+			// A name in constructed form is no DER. crypto/x509 passes over it, name
+			// constraints included, so it must not become a name here.
+			if name.IsCompound {
+				return nil, errors.New("clientauth: a name in subjectAltName is not DER")
+			}
 			if value, ok := canonical(name.Bytes); ok {
 				values = append(values, value)
 			}
