@@ -30,6 +30,7 @@ func TestResumptionOutlivesNothing(t *testing.T) {
 	clause.Covers(t, "RFC8705-3-e")
 	for name, version := range map[string]uint16{"TLS 1.3": tls.VersionTLS13, "TLS 1.2": tls.VersionTLS12} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting for a certificate to expire
 			site := harness.NewSite(t, newUpstream(t).URL)
 			for _, config := range []map[string]any{site.Serve, site.ProxyCfg} {
 				config["tls"] = map[string]any{"certificate": "server.pem", "key": "server.key", "min_version": "1.2"}

@@ -1,11 +1,13 @@
 package conformance
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/certbound/certbound/conformance/clause"
@@ -78,18 +80,41 @@ func TestMutatedRS256Signatures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	expectMutations(t, "RS256", forge.RSAPrivateJWK(key, "rsa"),
+		func(header, payload string) string { return forge.RS256(key, header, payload) },
+		func(input string) []forge.Mutation { return forge.RS256Mutations(key, input) })
+}
+
+// TestMutatedEdDSASignatures does so with an Ed25519 key.
+func TestMutatedEdDSASignatures(t *testing.T) {
+	clause.Covers(t, "RFC7515-5-2", "RFC8725-3-3")
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectMutations(t, "EdDSA", forge.EdDSAPrivateJWK(key),
+		func(header, payload string) string { return forge.EdDSA(key, header, payload) },
+		func(input string) []forge.Mutation { return forge.EdDSAMutations(key, input) })
+}
+
+// expectMutations starts a server that signs with the key, and sends what is made
+// of a good token, and the good signature under the names of other algorithms.
+func expectMutations(t *testing.T, alg string, jwk []byte, sign func(header, payload string) string, mutate func(string) []forge.Mutation) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "key.json")
-	if err := os.WriteFile(file, forge.RSAPrivateJWK(key, "rsa"), 0o600); err != nil {
+	if err := os.WriteFile(file, jwk, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d := harness.Start(t, "--signing-key", file)
 	acme := d.Pair(t, "acme-billing")
 	kid := signedWith(t, d.Token(t, &acme, harness.TokenForm("acme-billing")).AccessToken)
-	head := `{"alg":"RS256","kid":"` + kid + `","typ":"at+jwt"}`
+	head := func(alg string) string { return `{"alg":"` + alg + `","kid":"` + kid + `","typ":"at+jwt"}` }
 	payload := goodClaims(d, acme).String()
-	all := append([]hostile{{"unchanged", forge.RS256(key, head, payload), true}}, mutated(forge.RS256Mutations(key, forge.Encode(head, payload)))...)
-	for _, alg := range []string{"ES256", "PS256", "RS384", "RS512", "HS256", "EdDSA", "RSA1_5", "rs256"} {
-		all = append(all, hostile{"alg " + alg, forge.RS256(key, `{"alg":"`+alg+`","kid":"`+kid+`","typ":"at+jwt"}`, payload), false})
+	all := append([]hostile{{"unchanged", sign(head(alg), payload), true}}, mutated(mutate(forge.Encode(head(alg), payload)))...)
+	for _, other := range []string{"ES256", "ES384", "EdDSA", "Ed25519", "PS256", "RS256", "RS384", "RS512", "HS256", "RSA1_5", "none", strings.ToLower(alg)} {
+		if other != alg {
+			all = append(all, hostile{"alg " + other, sign(head(other), payload), false})
+		}
 	}
 	expectHostile(t, d, &acme, all)
 }

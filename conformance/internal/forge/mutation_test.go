@@ -3,6 +3,7 @@ package forge
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -63,6 +64,29 @@ func TestRS256Mutations(t *testing.T) {
 		_, text, _ := cutLast(m.Token)
 		octets, err := b64.Strict().DecodeString(text)
 		if err == nil && rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], octets) == nil {
+			t.Errorf("%s verifies", m.Name)
+		}
+	}
+}
+
+func TestEdDSAMutations(t *testing.T) {
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := Encode(`{"alg":"EdDSA"}`, `{"a":1}`)
+	if _, text, _ := cutLast(EdDSA(key, `{"alg":"EdDSA"}`, `{"a":1}`)); !ed25519.Verify(public, []byte(input), []byte(decoded(text))) {
+		t.Fatal("the good one does not verify")
+	}
+	names := map[string]bool{}
+	for _, m := range EdDSAMutations(key, input) {
+		if names[m.Name] {
+			t.Errorf("%s: twice", m.Name)
+		}
+		names[m.Name] = true
+		_, text, _ := cutLast(m.Token)
+		octets, err := b64.Strict().DecodeString(text)
+		if err == nil && ed25519.Verify(public, []byte(input), octets) {
 			t.Errorf("%s verifies", m.Name)
 		}
 	}
