@@ -150,9 +150,7 @@ func (b TrustBundle) checked(c *call, bad *invalid) (bundleRecord, []Warning) {
 	}
 	bundle, err := trust.New(record.spec, c.now)
 	if err != nil {
-		var outdated faults
-		outdated.add("", err)
-		bad.faults(outdated)
+		bad.faults(b.placed(err))
 		return record, nil
 	}
 	record.record.CreatedBy = c.caller.client.ID

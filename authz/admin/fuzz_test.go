@@ -4,6 +4,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/certbound/certbound/storage"
 )
@@ -32,6 +33,46 @@ func FuzzReason(f *testing.F) {
 		c := &call{Request: r, w: httptest.NewRecorder()}
 		if reason, f := c.reason(true); f == nil && (reason == "" || checkName("reason", reason) != nil) {
 			t.Errorf("%q gave %q", body, reason)
+		}
+	})
+}
+
+// FuzzBodies: whatever stands in the members of a body, what is said of it repeats
+// none of it; somebody may have put a secret into the wrong place.
+func FuzzBodies(f *testing.F) {
+	for _, s := range []string{"hunter2-hunter2", "a b c d e f g h", `quote " in "it`, "CN=x,O=hunter2", "spiffe://hunter2 x", "-----BEGIN hunter2-----", "a..b.hunter2", "https://u:hunter2@x/", "10.0.0.hunter2", "\x00\xffbinary12"} {
+		f.Add(s)
+	}
+	const marker = "zq7xw9kj" // that no message has by itself
+	f.Fuzz(func(t *testing.T, text string) {
+		secret := text + marker + text
+		var bad invalid
+		jwks := &JWKS{Keys: []map[string]any{{"kty": secret, "x5c": []any{secret}}, {"kty": "oct", "k": secret}}}
+		for _, method := range []storage.AuthMethod{storage.TLSClientAuth, storage.SelfSignedTLSClientAuth, storage.AuthMethod(secret)} {
+			for _, c := range []Client{
+				{ClientID: secret, PartnerID: secret, ClientName: secret, AuthMethod: method, TrustBundle: secret, JWKSURI: secret, Scope: secret, SubjectDN: secret},
+				{AuthMethod: method, SANDNS: secret, TrustBundle: "b"}, {AuthMethod: method, SANURI: secret, TrustBundle: "b"}, {AuthMethod: method, SANIP: secret, TrustBundle: "b"},
+				{AuthMethod: method, SANEmail: secret, TrustBundle: "b"}, {AuthMethod: method, SubjectDN: secret, TrustBundle: "b"},
+				{AuthMethod: method, JWKSURI: secret}, {AuthMethod: method, JWKS: jwks},
+			} {
+				_, all := c.record(time.Unix(1<<30, 0))
+				bad.faults(all)
+			}
+		}
+		_, all := API{ID: secret, Audience: secret, Scopes: []string{secret, "admin:" + secret}, SigningAlg: secret}.record(time.Unix(1<<30, 0))
+		bad.faults(all)
+		_, all = Partner{ID: secret, Name: secret}.record(time.Unix(1<<30, 0))
+		bad.faults(all)
+		oneCertificate(secret, &bad)
+		bundle, all := TrustBundle{Name: secret, Anchors: secret, Intermediates: secret, Issuers: secret}.record(time.Unix(1<<30, 0))
+		bad.faults(all)
+		if bundle.sound {
+			t.Errorf("%q is a trust bundle", secret)
+		}
+		for _, e := range bad {
+			if strings.Contains(e.Detail+e.Field+e.Pointer, marker) {
+				t.Errorf("%q is repeated: %+v", secret, e)
+			}
 		}
 	})
 }

@@ -52,7 +52,7 @@ func (i *invalid) faults(all faults) {
 	for _, f := range all {
 		pointer := document.Pointer(f.member)
 		if !slices.ContainsFunc(said, func(e fieldError) bool { return e.Pointer == pointer && pointer != "" }) {
-			i.at(pointer, quoted.ReplaceAllString(f.err.Error(), `"…"`))
+			i.at(pointer, quoted.ReplaceAllString(f.text(), `"…"`))
 		}
 	}
 }

@@ -27,10 +27,10 @@ func TestProblemsNameThePlace(t *testing.T) {
       - fine
       - "not fine"
 `, `admin: 6:9: apis[0] "a": scope "not fine" is not a scope token of RFC 6749 §3.3 of at most 256 bytes`},
-		{"bundle: the record", `trust_bundles:
+		{"bundle: the member", `trust_bundles:
   - name: void
     anchors: ""
-`, `admin: 2:5: trust_bundles[0] "void": trust: bundle void: anchors: there is no certificate`},
+`, `admin: 3:5: trust_bundles[0] "void": trust: bundle void: anchors: there is no certificate`},
 		{"JSON", `{"partners":
   [{"id": "a/b"}]}`, `admin: 2:5: partners[0] "a/b": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -`},
 		{"a key of a client", `clients:

@@ -65,6 +65,15 @@ func (p Problems) orNil() error {
 type fault struct {
 	member string // "scopes[1]"; empty for the body as a whole
 	err    error
+	said   string // err for whoever sees the member; empty: err's own text
+}
+
+// text is for an answer that names the member.
+func (f fault) text() string {
+	if f.said != "" {
+		return f.said
+	}
+	return f.err.Error()
 }
 
 type faults []fault
@@ -72,7 +81,7 @@ type faults []fault
 // add notes err, when there is one.
 func (f *faults) add(member string, err error) {
 	for _, one := range split(err) {
-		*f = append(*f, fault{member, one})
+		*f = append(*f, fault{member: member, err: one})
 	}
 }
 

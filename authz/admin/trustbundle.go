@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/certbound/certbound/keys/trust"
@@ -51,9 +52,25 @@ func (b TrustBundle) record(now time.Time) (bundleRecord, faults) {
 		return record, all
 	}
 	_, err := trust.Load(record.spec)
-	all.add("", err)
+	all = append(all, b.placed(err)...)
 	record.sound = err == nil
 	return record, all
+}
+
+// placed turns what package trust says of a bundle into faults at its members.
+func (b TrustBundle) placed(err error) (all faults) {
+	for _, one := range split(err) {
+		f := fault{err: one, said: strings.TrimPrefix(one.Error(), "trust: bundle "+b.Name+": ")}
+		for _, member := range []string{"anchors", "intermediates", "issuers", "max_depth"} {
+			if rest, ok := strings.CutPrefix(f.said, member); ok {
+				f.member, f.said = member, strings.TrimPrefix(rest, ": ")
+				break
+			}
+		}
+		f.said = strings.TrimSpace(f.said)
+		all = append(all, f)
+	}
+	return all
 }
 
 // contentHash covers everything that decides which certificates are accepted.

@@ -37,7 +37,7 @@ type world struct {
 	trusted  atomic.Int64
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{World: authztest.New(t), root: keystest.SelfSigned(t, keystest.CommonName("root"), keystest.Validity(time.Now().Add(-time.Hour), time.Now().AddDate(0, 1, 0)))}
 	if err := admin.Bootstrap(t.Context(), w.Store, w.Recorder, w.Clock(), w.administrator(t, "root", w.root)); err != nil {
@@ -79,7 +79,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) administrator(t *testing.T, id string, pair keystest.Pair) admin.Administrator {
+func (w *world) administrator(t testing.TB, id string, pair keystest.Pair) admin.Administrator {
 	t.Helper()
 	client, err := admin.SelfSigned(id, "operations", pair.Cert)
 	if err != nil {
