@@ -23,14 +23,14 @@ func ready(t *testing.T) *sql.DB {
 	})
 	exec(t, db, `INSERT INTO partners VALUES ('acme', 'Acme', 0, 1, 1, 1, NULL, NULL)`)
 	exec(t, db, `INSERT INTO clients VALUES ('edge', 'acme', '', 'self_signed_tls_client_auth', NULL, NULL, NULL, NULL, 0, 1, 1, 1, 1, NULL, 0)`)
-	exec(t, db, `INSERT INTO audit_streams (id, instance, head_seq, head_hash, created_at) VALUES (1, 'a', 0, zeroblob(32), 1)`)
+	exec(t, db, `INSERT INTO audit_streams (id, instance, created_at) VALUES (1, 'a', 1)`)
 	return db
 }
 
 // TestGuards: the invariants of the design that the schema itself keeps, whoever
 // writes. (The queries are held to theirs by storagetest.)
 func TestGuards(t *testing.T) {
-	const event = `INSERT INTO audit_events (stream_id, seq, prev, hash, time, kind, detail) VALUES `
+	const batch = `INSERT INTO audit_batches (id, last_seq, prev, hash, body) VALUES `
 	for _, c := range []struct{ name, statement, want string }{
 		{"feed: a second counter", `INSERT INTO feed_counter VALUES (2, 0, 0)`, "CHECK"},
 		{"feed: no counter is missing", `INSERT INTO feed_counter VALUES (1, 0, 0)`, "UNIQUE"},
@@ -44,14 +44,17 @@ func TestGuards(t *testing.T) {
 		{"feed: client without generation", `INSERT INTO feed_entries VALUES (1, 'client', 'deny', 'edge', NULL, 1, 2)`, "CHECK"},
 		{"feed: token with generation", `INSERT INTO feed_entries VALUES (1, 'token', 'deny', 'x', 3, 1, 2)`, "CHECK"},
 		{"feed: entry without end", `INSERT INTO feed_entries VALUES (1, 'token', 'deny', 'x', NULL, 1, NULL)`, "NOT NULL"},
-		{"audit: seq 0", event + `(1, 0, zeroblob(32), zeroblob(32), 1, 'k', '{}')`, "CHECK"},
-		{"audit: short hash", event + `(1, 1, zeroblob(32), zeroblob(31), 1, 'k', '{}')`, "CHECK"},
-		{"audit: short prev", event + `(1, 1, zeroblob(0), zeroblob(32), 1, 'k', '{}')`, "CHECK"},
-		{"audit: no such stream", event + `(9, 1, zeroblob(32), zeroblob(32), 1, 'k', '{}')`, "FOREIGN KEY"},
-		{"audit: time as text", event + `(1, 1, zeroblob(32), zeroblob(32), 'now', 'k', '{}')`, "INTEGER"},
-		{"audit: nameless actor", `INSERT INTO audit_events (stream_id, seq, prev, hash, time, kind, actor, detail) VALUES (1, 1, zeroblob(32), zeroblob(32), 1, 'k', '', '{}')`, "CHECK"},
+		{"audit: seq 0", batch + `(1 << 40, 1, zeroblob(32), zeroblob(32), '[]')`, "CHECK"},
+		{"audit: stream 0", batch + `(1, 1, zeroblob(32), zeroblob(32), '[]')`, "CHECK"},
+		{"audit: the end before the beginning", batch + `((1 << 40) + 5, 4, zeroblob(32), zeroblob(32), '[]')`, "CHECK"},
+		{"audit: short hash", batch + `((1 << 40) + 1, 1, zeroblob(32), zeroblob(31), '[]')`, "CHECK"},
+		{"audit: short prev", batch + `((1 << 40) + 1, 1, zeroblob(0), zeroblob(32), '[]')`, "CHECK"},
+		{"audit: twice", batch + `((1 << 40) + 1, 1, zeroblob(32), zeroblob(32), '[]'), ((1 << 40) + 1, 1, zeroblob(32), zeroblob(32), '[]')`, "UNIQUE"},
+		{"audit: body as bytes", batch + `((1 << 40) + 1, 1, zeroblob(32), zeroblob(32), x'5b5d')`, "TEXT"},
+		{"audit: posted twice", `INSERT INTO audit_postings VALUES ('all', 1, 1, 1, '0'), ('all', 1, 1, 1, '0-3')`, "UNIQUE"},
+		{"audit: indexed and pruned", `UPDATE audit_streams SET indexed_seq = 4, pruned_seq = 5`, "CHECK"},
 		{"bundles: unknown status", `INSERT INTO trust_bundle_versions VALUES ('b', 1, 'agreed', 'h', 'pem', '', '', 0, 0, 1, NULL)`, "CHECK"},
-		{"audit: a second stream of an instance", `INSERT INTO audit_streams (instance, head_seq, head_hash, created_at) VALUES ('a', 0, zeroblob(32), 1)`, "UNIQUE"},
+		{"audit: a second stream of an instance", `INSERT INTO audit_streams (instance, created_at) VALUES ('a', 1)`, "UNIQUE"},
 		{"audit: pruned beyond the head", `UPDATE audit_streams SET pruned_seq = 1`, "CHECK"},
 		{"idempotency: no such client", `INSERT INTO idempotency_keys VALUES ('nobody', 'k', zeroblob(32), 201, zeroblob(0), 1, 2)`, "FOREIGN KEY"},
 		{"idempotency: empty key", `INSERT INTO idempotency_keys VALUES ('edge', '', zeroblob(32), 201, zeroblob(0), 1, 2)`, "CHECK"},
@@ -81,13 +84,12 @@ func TestStandby(t *testing.T) {
 	}
 	for _, statement := range []string{
 		`INSERT INTO feed_entries VALUES (1, 'client', 'deny', 'edge', 2, 1, 99), (2, 'certificate', 'deny', 'x5t', NULL, 1, 99), (3, 'certificate', 'lift', 'x5t', NULL, 2, 99)`,
-		`INSERT INTO audit_events VALUES (1, 1, zeroblob(32), randomblob(32), 1, 'token.issued', NULL, NULL, 'acme', 'edge', zeroblob(32), 'jti', randomblob(16), '{}')`,
-		`INSERT INTO audit_events VALUES (1, 2, zeroblob(32), randomblob(32), 1, 'token.refused', 'client_unknown', NULL, NULL, 'nobody we know', NULL, NULL, randomblob(16), '{}')`,
-		`INSERT INTO audit_events VALUES (1, 3, zeroblob(32), randomblob(32), 1, 'partner.disabled', NULL, 'admin', 'acme', NULL, NULL, NULL, randomblob(16), '{}')`,
+		`INSERT INTO audit_batches (id, last_seq, prev, hash, body) VALUES ((1 << 40) + 1, 2, zeroblob(32), randomblob(32), '[{},{}]'), ((1 << 40) + 3, 3, zeroblob(32), randomblob(32), '[{}]')`,
+		`INSERT INTO audit_postings VALUES ('client edge', 1, 1, 1, '0-1'), ('client edge', 1, 1, 3, '0')`,
 		`INSERT INTO trust_bundles VALUES ('partners', 4)`,
 		`INSERT INTO trust_bundle_versions VALUES ('partners', 1, 'retired', 'h', 'pem', '', '', 0, 0, 1, NULL), ('partners', 2, 'active', 'h', 'pem', '', '', 0, 0, 1, NULL),
 			('partners', 3, 'rejected', 'h', 'pem', '', '', 0, 0, 1, NULL), ('partners', 4, 'proposed', 'h', 'pem', '', '', 0, 0, 1, NULL)`,
-		`UPDATE audit_streams SET head_seq = 3, pruned_seq = 1, pruned_hash = zeroblob(32) WHERE id = 1`,
+		`UPDATE audit_streams SET indexed_seq = 3, pruned_seq = 1, pruned_hash = zeroblob(32) WHERE id = 1`,
 		`INSERT INTO audit_checkpoints VALUES (1, 'kid', 'a.b.c', 1)`,
 		`INSERT INTO audit_checkpoint_heads VALUES (1, 1, 2, zeroblob(32))`,
 		`INSERT INTO idempotency_keys VALUES ('edge', 'k', zeroblob(32), 201, x'7b7d', 1, 2)`,

@@ -14,15 +14,17 @@ type AuditHash [sha256.Size]byte
 // other's hash. HeadSeq and HeadHash are those of its newest event, 0 and zero
 // when it has none.
 type AuditStream struct {
-	ID        int64
-	Instance  string
-	HeadSeq   int64
-	HeadHash  AuditHash
-	CreatedAt time.Time
+	ID       int64
+	Instance string
+	HeadSeq  int64
+	HeadHash AuditHash
+
+	IndexedSeq int64
+	CreatedAt  time.Time
 }
 
 // AuditEvent is one link of a stream. What it means, and how Hash is computed,
-// is package authz/audit's business.
+// is package authz/audit's business. All texts are UTF-8.
 type AuditEvent struct {
 	StreamID   int64
 	Seq        int64 // 1, 2, … within the stream
@@ -36,7 +38,7 @@ type AuditEvent struct {
 	Thumbprint thumbprint.Thumbprint
 	TokenID    string
 	RequestID  string // 32 hex digits, or empty
-	Detail     string // JSON object
+	Detail     string // JSON object; what cannot be read has no Kind and stands in here
 }
 
 // AuditQuery selects events; empty members select all.

@@ -8,9 +8,10 @@ import (
 )
 
 // Store is one open database. Reads see committed data. All writes go through
-// Update.
+// Update, but for the one that every token waits for.
 type Store interface {
 	Reader
+	AuditCommitter
 
 	// Update runs fn in one serializable transaction and commits when fn returns
 	// nil. The database may refuse to commit because of a concurrent writer; fn

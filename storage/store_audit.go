@@ -13,13 +13,12 @@ type AuditReader interface {
 	// of events of one second the later ones of a stream come first. To page, the
 	// place of the last event is the next query's Before.
 	//
-	// ClientID, PartnerID, RequestID and Reason have indexes and answer fast however
-	// many events there are. PartnerID selects the events of the partner's clients, as
-	// registered now, and those about the partner and no client. Kind, Thumbprint and
-	// TokenID are compared with each event that the other members leave: an index of
-	// the thumbprints was measured to make each token's record a fifth dearer. Without
-	// one of the four above, every event between Since and Until is
-	// read until Limit have matched, so give a window.
+	// RequestID, ClientID, PartnerID, Thumbprint, Reason and Kind answer fast however
+	// many events there are: the first of them that is given says which events are
+	// read until Limit have matched. PartnerID selects the events of the partner's
+	// clients, as registered now, and those about the partner and no client. TokenID
+	// is compared with each event that the other members leave: alone it reads every
+	// event between Since and Until, so give a window.
 	AuditEvents(ctx context.Context, q AuditQuery) ([]AuditEvent, error)
 	// AuditChain returns at most limit events of one stream that come after
 	// afterSeq, in their order.
@@ -39,6 +38,22 @@ type AuditWriter interface {
 	// ErrStale when the head is another: somebody has written to the stream since
 	// it was read. ErrNotFound when there is no such stream. No events is no error.
 	AppendAuditEvents(ctx context.Context, streamID int64, events []AuditEvent) error
+	// IndexAuditEvents lets at most limit events behind a stream's IndexedSeq be
+	// found fast, and returns how many. known are events of the stream that the
+	// caller still has, in their order, as they are stored: they need not be read.
+	// Queries answer alike before and after; they read all events that are not
+	// indexed yet, so somebody has to call this before there are many.
+	IndexAuditEvents(ctx context.Context, streamID int64, known []AuditEvent, limit int) (int, error)
 	// AddAuditCheckpoint inserts c and returns its ID; that of c is ignored.
 	AddAuditCheckpoint(ctx context.Context, c AuditCheckpoint) (int64, error)
+}
+
+// AuditCommitter commits audit events and nothing else.
+type AuditCommitter interface {
+	// CommitAuditEvents does what Update with AppendAuditEvents does, at the least
+	// cost, for who has read the stream or appended to it before. When registration
+	// is not 0 the events are stored only if it is the RegistrationVersion of that
+	// moment. ErrStale when it is not, or when the stream has events of these
+	// numbers; which one, Update can tell.
+	CommitAuditEvents(ctx context.Context, streamID int64, events []AuditEvent, registration int64) error
 }

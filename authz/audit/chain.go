@@ -30,13 +30,14 @@ func link(e *storage.AuditEvent) storage.AuditHash {
 	return sha256.Sum256(b)
 }
 
-// extend gives the events their places behind the head of the stream.
-func extend(stream storage.AuditStream, events []storage.AuditEvent) {
-	seq, prev := stream.HeadSeq, stream.HeadHash
+// extend gives the events their places behind the head of the stream, and returns
+// the stream with the last of them as its head.
+func extend(stream storage.AuditStream, events []storage.AuditEvent) storage.AuditStream {
 	for i := range events {
-		seq++
-		events[i].StreamID, events[i].Seq, events[i].Prev = stream.ID, seq, prev
-		events[i].Hash = link(&events[i])
-		prev = events[i].Hash
+		e := &events[i]
+		e.StreamID, e.Seq, e.Prev = stream.ID, stream.HeadSeq+1, stream.HeadHash
+		e.Hash = link(e)
+		stream.HeadSeq, stream.HeadHash = e.Seq, e.Hash
 	}
+	return stream
 }

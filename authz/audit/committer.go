@@ -2,10 +2,10 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/certbound/certbound/storage"
@@ -21,15 +21,24 @@ const yields = 2
 // called once, and after the listeners have drained.
 func (r *Recorder) Run(ctx context.Context) {
 	defer close(r.stopped)
+	defer r.index()
+	r.indexAll()
+	tick := time.NewTicker(indexEvery)
+	defer tick.Stop()
 	for {
 		select {
 		case p := <-r.queue:
 			r.commit(r.batch(&p))
 		case refusal := <-r.refusals:
 			r.commit(r.batch(&pending{event: refusal}))
+		case <-tick.C:
+			r.index()
 		case <-ctx.Done():
 			r.flush()
 			return
+		}
+		if len(r.fresh) >= indexAfter {
+			r.index()
 		}
 	}
 }
@@ -94,23 +103,7 @@ func (r *Recorder) commit(batch []pending) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	start := r.config.Clock()
-	var version int64
-	stored := 0
-	err := r.config.Store.Update(ctx, func(tx storage.Tx) (err error) {
-		if version, err = registrationOf(ctx, tx, batch); err != nil {
-			return err
-		}
-		records := make([]storage.AuditEvent, 0, len(batch)) // anew: the closure may run again
-		for i := range batch {
-			if !batch[i].outdated(version) {
-				records = append(records, batch[i].event)
-			}
-		}
-		if stored = len(records); stored == 0 {
-			return nil
-		}
-		return r.append(ctx, tx, records)
-	})
+	version, stored, err := r.store(ctx, batch)
 	if err != nil {
 		r.config.Logger.LogAttrs(ctx, slog.LevelError, "audit_unavailable",
 			slog.Int("events", len(batch)), slog.String("detail", err.Error()))
@@ -134,12 +127,70 @@ func (r *Recorder) commit(batch []pending) {
 	}
 }
 
-// registrationOf reads the version when an event of the batch rests on one.
-func registrationOf(ctx context.Context, tx storage.Tx, batch []pending) (int64, error) {
-	if !slices.ContainsFunc(batch, func(p pending) bool { return p.registration != 0 }) {
-		return 0, nil
+// store stores the events of a batch that do not rest on another registration than
+// the database's. It returns the version they were compared with, and how many
+// were stored.
+func (r *Recorder) store(ctx context.Context, batch []pending) (version int64, stored int, err error) {
+	if version, one := oneRegistration(batch); one && r.head.ID != 0 {
+		// The usual case. Who changes the registration, or has appended to this
+		// stream besides, is noticed and sorted out below.
+		records := recordsOf(batch, version)
+		head := extend(r.head, records)
+		err := r.config.Store.CommitAuditEvents(ctx, head.ID, records, version)
+		if !errors.Is(err, storage.ErrStale) {
+			if err == nil {
+				r.moved(head, records)
+			}
+			return version, len(records), err
+		}
 	}
-	return tx.RegistrationVersion(ctx)
+	var head storage.AuditStream
+	var records []storage.AuditEvent
+	err = r.config.Store.Update(ctx, func(tx storage.Tx) (err error) {
+		if version, err = tx.RegistrationVersion(ctx); err != nil {
+			return err
+		}
+		if records = recordsOf(batch, version); len(records) == 0 {
+			return nil
+		}
+		head, err = r.append(ctx, tx, records)
+		return err
+	})
+	if err == nil && len(records) > 0 {
+		r.moved(head, records)
+	}
+	return version, len(records), err
+}
+
+// moved notes what has been stored.
+func (r *Recorder) moved(head storage.AuditStream, records []storage.AuditEvent) {
+	r.head, r.fresh = head, append(r.fresh, records...)
+}
+
+// oneRegistration returns the version that all events of the batch which rest on
+// one rest on, 0 when none does. It is false when there are several.
+func oneRegistration(batch []pending) (version int64, one bool) {
+	for i := range batch {
+		switch own := batch[i].registration; {
+		case own == 0 || own == version:
+		case version == 0:
+			version = own
+		default:
+			return 0, false
+		}
+	}
+	return version, true
+}
+
+// recordsOf copies the events that do not rest on another version.
+func recordsOf(batch []pending, version int64) []storage.AuditEvent {
+	records := make([]storage.AuditEvent, 0, len(batch))
+	for i := range batch {
+		if !batch[i].outdated(version) {
+			records = append(records, batch[i].event)
+		}
+	}
+	return records
 }
 
 // outdated reports whether the event rests on another version than this one.

@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/certbound/certbound/keys/thumbprint"
@@ -84,7 +85,11 @@ func (e *Event) record() (storage.AuditEvent, error) {
 	}
 	return storage.AuditEvent{
 		Time: e.Time.UTC().Truncate(time.Second), Kind: string(e.Kind), Reason: string(e.Reason),
-		PartnerID: e.Partner, ClientID: e.Client, Actor: e.Actor, Thumbprint: e.Thumbprint,
-		TokenID: e.TokenID, RequestID: e.RequestID, Detail: string(detail),
+		PartnerID: valid(e.Partner), ClientID: valid(e.Client), Actor: valid(e.Actor), Thumbprint: e.Thumbprint,
+		TokenID: valid(e.TokenID), RequestID: e.RequestID, Detail: string(detail),
 	}, nil
 }
+
+// valid makes UTF-8 of a text that may be a stranger's: events are hashed and stored
+// in the same words, and one that cannot be stored would take others with it.
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

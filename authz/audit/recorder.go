@@ -46,6 +46,7 @@ const (
 // Store is where events go.
 type Store interface {
 	Update(ctx context.Context, fn func(storage.Tx) error) error
+	storage.AuditCommitter
 	storage.RegistrationReader
 }
 
@@ -77,6 +78,11 @@ type Recorder struct {
 	limit    *rate.Limiter
 	stopped  chan struct{} // closed when Run has returned
 
+	// Run's own.
+	head  storage.AuditStream  // as this recorder left it; no ID: not known
+	fresh []storage.AuditEvent // stored since the index was written last
+
+	appended  atomic.Bool // there may be events besides fresh that are not indexed
 	dropped   atomic.Int64
 	committed atomic.Int64
 	batches   atomic.Int64
@@ -210,16 +216,23 @@ func (r *Recorder) Append(ctx context.Context, tx storage.Tx, events ...Event) e
 			return err
 		}
 	}
-	return r.append(ctx, tx, records)
+	r.appended.Store(true)
+	_, err := r.append(ctx, tx, records)
+	return err
 }
 
-func (r *Recorder) append(ctx context.Context, tx storage.Tx, records []storage.AuditEvent) error {
-	stream, err := tx.AuditStreamFor(ctx, r.config.Instance, r.config.Clock().UTC().Truncate(time.Second))
+// append adds records to the stream and returns it as it is then.
+func (r *Recorder) append(ctx context.Context, tx storage.Tx, records []storage.AuditEvent) (storage.AuditStream, error) {
+	stream, err := r.stream(ctx, tx)
 	if err != nil {
-		return err
+		return stream, err
 	}
-	extend(stream, records)
-	return tx.AppendAuditEvents(ctx, stream.ID, records)
+	stream = extend(stream, records)
+	return stream, tx.AppendAuditEvents(ctx, stream.ID, records)
+}
+
+func (r *Recorder) stream(ctx context.Context, tx storage.Tx) (storage.AuditStream, error) {
+	return tx.AuditStreamFor(ctx, r.config.Instance, r.config.Clock().UTC().Truncate(time.Second))
 }
 
 // Stats are counts since the start.

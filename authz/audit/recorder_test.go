@@ -27,15 +27,27 @@ type slow struct {
 }
 
 func (s *slow) Update(ctx context.Context, fn func(storage.Tx) error) error {
+	if err := s.wait(); err != nil {
+		return err
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+func (s *slow) CommitAuditEvents(ctx context.Context, stream int64, events []storage.AuditEvent, registration int64) error {
+	if err := s.wait(); err != nil {
+		return err
+	}
+	return s.Store.CommitAuditEvents(ctx, stream, events, registration)
+}
+
+func (s *slow) wait() error {
 	if s.gate != nil {
 		<-s.gate
 	}
 	if s.failure != nil {
-		if err := s.failure(); err != nil {
-			return err
-		}
+		return s.failure()
 	}
-	return s.Store.Update(ctx, fn)
+	return nil
 }
 
 func open(t *testing.T) storage.Store {
@@ -123,8 +135,13 @@ type counted struct {
 }
 
 func (c *counted) Update(_ context.Context, fn func(storage.Tx) error) error {
-	<-c.gate
 	return fn(&countedTx{counted: c})
+}
+
+func (c *counted) CommitAuditEvents(_ context.Context, _ int64, events []storage.AuditEvent, _ int64) error {
+	<-c.gate
+	c.seq += int64(len(events))
+	return nil
 }
 
 type countedTx struct {
@@ -132,13 +149,20 @@ type countedTx struct {
 	counted *counted
 }
 
+func (c *countedTx) RegistrationVersion(context.Context) (int64, error) { return 1, nil }
+
+func (c *countedTx) AuditStreams(context.Context) ([]storage.AuditStream, error) { return nil, nil }
+
 func (c *countedTx) AuditStreamFor(context.Context, string, time.Time) (storage.AuditStream, error) {
 	return storage.AuditStream{ID: 1, HeadSeq: c.counted.seq}, nil
 }
 
-func (c *countedTx) AppendAuditEvents(_ context.Context, _ int64, events []storage.AuditEvent) error {
-	c.counted.seq += int64(len(events))
-	return nil
+func (c *countedTx) AppendAuditEvents(ctx context.Context, stream int64, events []storage.AuditEvent) error {
+	return c.counted.CommitAuditEvents(ctx, stream, events, 0)
+}
+
+func (c *countedTx) IndexAuditEvents(_ context.Context, _ int64, known []storage.AuditEvent, _ int) (int, error) {
+	return len(known), nil
 }
 
 // TestWaitersShareACommit holds the first commit back until everybody else waits:

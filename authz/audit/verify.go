@@ -36,7 +36,7 @@ const verifyPage = 1000
 
 // Verify follows every chain from its beginning to its head. It finds an event
 // that was deleted, changed, moved or inserted. A tail that was cut together with
-// the head shows only against a checkpoint that was kept elsewhere; nil means that
+// the mark of the index shows only against a checkpoint that was kept elsewhere; nil means that
 // there is none.
 func Verify(ctx context.Context, chains Chains, kept *Checkpoint) (*Report, error) {
 	streams, err := chains.AuditStreams(ctx)
@@ -72,6 +72,7 @@ type verification struct {
 
 	seq  int64 // of the event the walk has reached
 	hash storage.AuditHash
+	head storage.AuditHash // of the event that was the head when the walk began
 }
 
 func (v *verification) fault(at int64, format string, args ...any) {
@@ -91,8 +92,11 @@ func (v *verification) run(ctx context.Context, chains Chains) error {
 			break
 		}
 	}
-	if v.seq != v.stream.HeadSeq || v.hash != v.stream.HeadHash {
+	switch {
+	case v.seq < v.stream.HeadSeq || v.head != v.stream.HeadHash: // it may have grown meanwhile
 		v.fault(v.stream.HeadSeq, "the chain ends at event %d, its head says %d", v.seq, v.stream.HeadSeq)
+	case v.seq < v.stream.IndexedSeq:
+		v.fault(v.stream.IndexedSeq, "the chain ends at event %d, its index has seen %d", v.seq, v.stream.IndexedSeq)
 	}
 	if v.hasKept && v.kept.Seq > v.seq {
 		v.fault(v.kept.Seq, "the checkpoint has seen this event, and the chain ends at event %d: its tail was cut", v.seq)
@@ -115,4 +119,7 @@ func (v *verification) step(e *storage.AuditEvent) {
 		v.fault(e.Seq, "is another one than the checkpoint has seen")
 	}
 	v.seq, v.hash = e.Seq, e.Hash
+	if v.seq == v.stream.HeadSeq {
+		v.head = v.hash
+	}
 }

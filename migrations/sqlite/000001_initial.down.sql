@@ -1,7 +1,8 @@
 -- Children before parents: with foreign keys on, the order matters.
 DROP TABLE audit_checkpoint_heads;
 DROP TABLE audit_checkpoints;
-DROP TABLE audit_events;
+DROP TABLE audit_postings;
+DROP TABLE audit_batches;
 DROP TABLE audit_streams;
 DROP TABLE idempotency_keys;
 DROP TABLE enrollment_issuers;

@@ -291,69 +291,53 @@ CREATE TABLE idempotency_keys (
 CREATE INDEX idempotency_keys_expires ON idempotency_keys (expires_at);
 
 -- Rule 16: one stream an instance, so that instances never wait for each other's
--- hash. The row is the stream's head, written once a group commit; a start after
--- a crash goes on from it. pruned_* is where a chain begins after pruning.
+-- hash. Its head is its last batch, or where it was pruned. Events up to
+-- indexed_seq are found through audit_postings, those behind it by reading them.
+-- pruned_* is where a chain begins after pruning.
 CREATE TABLE audit_streams (
-    id          INTEGER NOT NULL PRIMARY KEY,
+    id          INTEGER NOT NULL PRIMARY KEY CHECK (id >= 1),
     instance    TEXT    NOT NULL UNIQUE CHECK (instance <> ''),
-    head_seq    INTEGER NOT NULL CHECK (head_seq >= 0),
-    head_hash   BLOB    NOT NULL CHECK (length(head_hash) = 32),
-    pruned_seq  INTEGER NOT NULL DEFAULT 0 CHECK (pruned_seq BETWEEN 0 AND head_seq),
+    indexed_seq INTEGER NOT NULL DEFAULT 0 CHECK (indexed_seq >= 0),
+    pruned_seq  INTEGER NOT NULL DEFAULT 0 CHECK (pruned_seq BETWEEN 0 AND indexed_seq),
     pruned_hash BLOB    CHECK (length(pruned_hash) = 32),
     created_at  INTEGER NOT NULL
 ) STRICT;
 
--- Rule 16: the audit events. This is the one table written at the rate of token
--- requests and the one that grows to ten million rows and more, so it has the
--- smallest set of indexes that answers what is asked of it:
---   the chain, export                      the primary key, in stream order
---   audit list, by time, kind, …           audit_events_time: newest first over all
---                                          streams. New events go to its right edge,
---                                          so it is the cheapest of all to keep
---   audit list --client                    audit_events_client
---   audit list --partner                   the partner's clients, by the same index,
---                                          and audit_events_partner for what
---                                          concerns the partner and no client of it
---   explain request ID                     audit_events_request
---   audit list --reason                    audit_events_reason; with --client or
---                                          --partner audit_events_refused
--- partner_id and client_id are whom an event concerns, actor is who did it: the
--- administrator's client_id, or NULL where the client itself or certbound acted.
--- They and thumbprint refer to nothing: an event outlives its subject, and a
--- refusal may name one that never was. The stream is a small integer and the
--- request id 16 raw bytes, because each index entry repeats them.
--- A rowid table, although the key is a pair: measured, WITHOUT ROWID is neither
--- faster nor smaller at 400 bytes a row, and rows above a quarter of a page would
--- go to overflow pages there.
-CREATE TABLE audit_events (
-    stream_id  INTEGER NOT NULL REFERENCES audit_streams (id),
-    seq        INTEGER NOT NULL CHECK (seq >= 1),
-    prev       BLOB    NOT NULL CHECK (length(prev) = 32),
-    hash       BLOB    NOT NULL CHECK (length(hash) = 32),
-    time       INTEGER NOT NULL,
-    kind       TEXT    NOT NULL CHECK (kind <> ''),
-    reason     TEXT,
-    actor      TEXT    CHECK (actor <> ''),
-    partner_id TEXT,
-    client_id  TEXT,
-    thumbprint BLOB    CHECK (length(thumbprint) = 32),
-    token_id   TEXT,
-    request_id BLOB    CHECK (length(request_id) = 16),
-    detail     TEXT    NOT NULL,
-    PRIMARY KEY (stream_id, seq)
+-- Rule 16: the audit events, and the one table a token waits for. What one commit
+-- makes durable is one row of one tree, so that it costs one statement and few
+-- pages. id is the stream times 2^40 plus the number of the first event: it is the
+-- order of the chain, and that there is one row of it keeps two writers of one
+-- stream apart. hash is that of the last event, prev that of the event before the
+-- first. body is a JSON array with an event in each line:
+--   SELECT e.value FROM audit_batches, json_each(body) AS e WHERE e.value ->> 'jti' = '…'
+-- Names in events refer to nothing: an event outlives its subject, and a refusal may
+-- name one that never was.
+CREATE TABLE audit_batches (
+    id        INTEGER NOT NULL PRIMARY KEY,
+    last_seq  INTEGER NOT NULL,
+    prev      BLOB    NOT NULL CHECK (length(prev) = 32),
+    hash      BLOB    NOT NULL CHECK (length(hash) = 32),
+    body      TEXT    NOT NULL,
+    stream_id INTEGER NOT NULL AS (id >> 40) VIRTUAL CHECK (stream_id >= 1),
+    first_seq INTEGER NOT NULL AS (id & ((1 << 40) - 1)) VIRTUAL CHECK (first_seq BETWEEN 1 AND last_seq)
 ) STRICT;
 
--- Newest first by client over all streams, paged by (time, stream_id, seq).
-CREATE INDEX audit_events_client ON audit_events (client_id, time, stream_id, seq) WHERE client_id IS NOT NULL;
--- The same for what has no client: few rows, so the index costs token requests nothing.
-CREATE INDEX audit_events_partner ON audit_events (partner_id, time, stream_id, seq) WHERE partner_id IS NOT NULL AND client_id IS NULL;
--- The same over everything, and what a window of time is read by.
-CREATE INDEX audit_events_time ON audit_events (time, stream_id, seq);
-CREATE INDEX audit_events_request ON audit_events (request_id) WHERE request_id IS NOT NULL;
--- Refusals by their reason: issued tokens have none, so the index costs them nothing.
-CREATE INDEX audit_events_reason ON audit_events (reason, time, stream_id, seq) WHERE reason IS NOT NULL;
--- The same for one client, among whose events refusals are few.
-CREATE INDEX audit_events_refused ON audit_events (client_id, reason, time, stream_id, seq) WHERE reason IS NOT NULL;
+-- Where events are found: for each term and second the numbers of a stream's
+-- events, beginning with seq; seqs are the distances from it ("0-2,7"). Written
+-- behind the events, many at a time, so that nobody waits for it and an event
+-- shares its rows with others. The terms: all, and with a value behind a space
+--   kind, reason, client, x5t
+--   partner   events without a client only
+--   refused   client and reason
+--   request   the 12 digits a request id begins with
+CREATE TABLE audit_postings (
+    term      TEXT    NOT NULL,
+    time      INTEGER NOT NULL,
+    stream_id INTEGER NOT NULL,
+    seq       INTEGER NOT NULL CHECK (seq >= 1),
+    seqs      TEXT    NOT NULL,
+    PRIMARY KEY (term, time, stream_id, seq)
+) STRICT, WITHOUT ROWID;
 
 -- Rule 16: signed statements over all stream heads; pruning ends at one of them.
 CREATE TABLE audit_checkpoints (

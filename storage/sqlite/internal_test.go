@@ -85,12 +85,9 @@ func TestPlans(t *testing.T) {
 		"APIs by scope":      `SELECT a.id FROM apis a WHERE a.id IN (SELECT api_id FROM api_scopes WHERE scope IN ('x', 'y')) ORDER BY a.id`,
 		"clients by bundle":  `SELECT id FROM clients WHERE trust_bundle = 'x'`,
 		"clients by partner": `SELECT id FROM clients WHERE partner_id = 'x' AND id > 'y' ORDER BY id LIMIT 100`,
-		"audit by client": `SELECT seq FROM audit_events WHERE client_id = 'x' AND (time, stream_id, seq) < (9, 1, 5)
+		"audit by term": `SELECT seqs FROM audit_postings WHERE term = 'x' AND time >= 1 AND (time, stream_id, seq) < (9, 1, 5)
 			ORDER BY time DESC, stream_id DESC, seq DESC LIMIT 100`,
-		"audit by partner": `SELECT seq FROM audit_events WHERE partner_id = 'x' AND client_id IS NULL AND (time, stream_id, seq) < (9, 1, 5)
-			ORDER BY time DESC, stream_id DESC, seq DESC LIMIT 100`,
-		"audit by request": `SELECT seq FROM audit_events WHERE request_id = x'00'`,
-		"audit chain":      `SELECT seq FROM audit_events WHERE stream_id = 1 AND seq > 5 ORDER BY seq LIMIT 1000`,
+		"audit batch":      `SELECT body FROM audit_batches WHERE id <= 5 ORDER BY id DESC LIMIT 1`,
 		"feed":             `SELECT seq FROM feed_entries WHERE seq > 5 ORDER BY seq`,
 		"feed subject":     `SELECT seq FROM feed_entries WHERE kind = 'token' AND subject = 'x' ORDER BY seq DESC LIMIT 1`,
 		"feed pruning":     `DELETE FROM feed_entries WHERE expires_at < 5`,

@@ -6,43 +6,26 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/certbound/certbound/storage"
 )
 
-const (
-	eventColumns = `stream_id, seq, prev, hash, time, kind, reason, partner_id, client_id, actor,
-		thumbprint, token_id, request_id, detail`
-	newestFirst = ` ORDER BY time DESC, stream_id DESC, seq DESC LIMIT ?`
+const maxAuditPage = 1000
 
-	maxAuditPage = 1000
-)
+// auditReads are the statements of a query, many times over in one.
+var auditReads = []string{allStreams, batchOf, postingsBefore}
 
-func scanEvent(scan func(...any) error) (e storage.AuditEvent, err error) {
-	err = scan(&e.StreamID, &e.Seq, hashInto{&e.Prev}, hashInto{&e.Hash}, timeInto{&e.Time}, &e.Kind, intoText(&e.Reason),
-		intoText(&e.PartnerID), intoText(&e.ClientID), intoText(&e.Actor),
-		optional{thumbprintInto{&e.Thumbprint}}, intoText(&e.TokenID), optional{requestInto{&e.RequestID}}, &e.Detail)
-	return e, err
-}
-
-// AuditChain implements storage.AuditReader.
-func (r reader) AuditChain(ctx context.Context, streamID, afterSeq int64, limit int) ([]storage.AuditEvent, error) {
-	if limit < 1 {
-		return nil, fmt.Errorf("storage: audit chain: limit %d is not positive", limit)
-	}
-	return list(ctx, r, `SELECT `+eventColumns+` FROM audit_events WHERE stream_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
-		[]any{streamID, afterSeq, limit}, scanEvent)
-}
-
-// AuditEvents implements storage.AuditReader. A query by partner is several
-// statements, so they run in a transaction: a page that had the newest events of
-// one client and not those of another would never show the latter. Nothing is kept
-// prepared, for there are many texts and few who ask.
+// AuditEvents implements storage.AuditReader. A query is several statements, so
+// they run in a transaction: an event that is indexed meanwhile would be missed, or
+// be there twice.
 func (s *Store) AuditEvents(ctx context.Context, q storage.AuditQuery) (events []storage.AuditEvent, err error) {
+	// Before the transaction, which may have the last connection.
+	if err := s.statements.prepareAll(ctx, auditReads); err != nil {
+		return nil, failure(ctx, err)
+	}
 	sqlTx, err := s.config.Reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return nil, failure(ctx, err)
@@ -52,135 +35,168 @@ func (s *Store) AuditEvents(ctx context.Context, q storage.AuditQuery) (events [
 			events, err = nil, failure(ctx, ended)
 		}
 	}()
-	return reader{direct{tx: sqlTx}}.AuditEvents(ctx, q)
+	return reader{direct{sqlTx, s.statements}}.AuditEvents(ctx, q)
 }
 
-// AuditEvents implements storage.AuditReader inside of a transaction.
+// AuditEvents implements storage.AuditReader inside of a transaction. It merges the
+// places that the index knows with the events that are not indexed yet, newest
+// first; what the index promises is compared with the event itself.
 func (r reader) AuditEvents(ctx context.Context, q storage.AuditQuery) ([]storage.AuditEvent, error) {
 	if q.Limit < 1 || q.Limit > maxAuditPage {
 		return nil, fmt.Errorf("storage: audit query: limit %d is not between 1 and %d", q.Limit, maxAuditPage)
 	}
-	if q.RequestID == "" && q.ClientID == "" && q.PartnerID != "" {
-		return r.eventsOfPartner(ctx, q)
+	page := []storage.AuditEvent{}
+	if !isRequestID(q.RequestID) {
+		return page, nil // no event has it
 	}
-	text, args, err := eventsQuery(q)
-	if err != nil || text == "" {
-		return []storage.AuditEvent{}, err
+	s, err := r.newSelection(ctx, q)
+	if err != nil {
+		return nil, err
 	}
-	return list(ctx, r, text, args, scanEvent)
-}
-
-// eventsQuery builds the one statement of every query but those by partner; an
-// empty text means that nothing can match.
-func eventsQuery(q storage.AuditQuery) (string, []any, error) {
-	from := "audit_events"
-	var s selection
-	if q.RequestID != "" {
-		request, err := requestBytes(q.RequestID)
+	tail, err := r.tail(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	index := r.walks(s)
+	loaded := loader{reader: r}
+	for len(page) < q.Limit {
+		w, err := newest(ctx, index)
 		if err != nil {
-			return "", nil, nil // no event has it
-		}
-		// Materialized, or the planner may prefer the order of the client's index and
-		// walk through all that the client ever did. A request has a few events.
-		s.add("WITH of_request AS MATERIALIZED (SELECT * FROM audit_events WHERE request_id = ?) ", request)
-		from = "of_request"
-	}
-	s.add("SELECT " + eventColumns + " FROM " + from + " WHERE 1 = 1")
-	if q.ClientID != "" {
-		s.add(" AND client_id = ?", q.ClientID)
-	}
-	if q.PartnerID != "" {
-		s.add(` AND (client_id IN (SELECT id FROM clients WHERE partner_id = ?) OR (client_id IS NULL AND partner_id = ?))`,
-			q.PartnerID, q.PartnerID)
-	}
-	s.addCommon(q)
-	s.add(newestFirst, q.Limit)
-	return s.text.String(), s.args, nil
-}
-
-// eventsOfPartner merges what concerns the partner itself with the events of each
-// of its clients, newest first. An index on the partner of every event would make
-// it one statement, and each token request dearer.
-func (r reader) eventsOfPartner(ctx context.Context, q storage.AuditQuery) ([]storage.AuditEvent, error) {
-	page, err := r.newestOf(ctx, q, []storage.AuditEvent{}, "client_id IS NULL AND partner_id = ?", q.PartnerID)
-	if err != nil {
-		return nil, err
-	}
-	clients, err := list(ctx, r, `SELECT id FROM clients WHERE partner_id = $1 ORDER BY id`, []any{q.PartnerID},
-		func(scan func(...any) error) (id string, err error) { return id, scan(&id) })
-	if err != nil {
-		return nil, err
-	}
-	for _, client := range clients {
-		if page, err = r.newestOf(ctx, q, page, "client_id = ?", client); err != nil {
 			return nil, err
+		}
+		if len(tail) > 0 && (w == nil || placeOf(&tail[0]).after(w.places[0])) {
+			page, tail = append(page, tail[0]), tail[1:]
+			continue
+		}
+		if w == nil {
+			break
+		}
+		e, ok, err := loaded.event(ctx, w.places[0])
+		if err != nil {
+			return nil, err
+		}
+		w.places = w.places[1:]
+		if ok && s.matches(&e) {
+			page = append(page, e)
 		}
 	}
 	return page, nil
 }
 
-// newestOf merges the events that meet condition into page. When the page is full,
-// only those that come before its last event are read.
-func (r reader) newestOf(ctx context.Context, q storage.AuditQuery, page []storage.AuditEvent, condition, value string) ([]storage.AuditEvent, error) {
-	var s selection
-	s.add("SELECT "+eventColumns+" FROM audit_events WHERE "+condition, value)
-	if len(page) == q.Limit {
-		last := &page[len(page)-1]
-		q.Since = time.Time{} // this bound is higher
-		s.add(" AND (time, stream_id, seq) > (?, ?, ?)", last.Time.Unix(), last.StreamID, last.Seq)
+// tail returns the selected events that are not indexed yet, newest first.
+func (r reader) tail(ctx context.Context, s *selection) ([]storage.AuditEvent, error) {
+	streams, err := r.AuditStreams(ctx)
+	if err != nil {
+		return nil, err
 	}
-	s.addCommon(q)
-	s.add(newestFirst, q.Limit)
-	more, err := list(ctx, r, s.text.String(), s.args, scanEvent)
-	if err != nil || len(more) == 0 {
-		return page, err
+	var tail []storage.AuditEvent
+	for _, stream := range streams {
+		if stream.HeadSeq <= stream.IndexedSeq {
+			continue
+		}
+		events, err := r.AuditChain(ctx, stream.ID, stream.IndexedSeq, math.MaxInt32)
+		if err != nil {
+			return nil, err
+		}
+		tail = append(tail, slices.DeleteFunc(events, func(e storage.AuditEvent) bool { return !s.matches(&e) })...)
 	}
-	page = append(page, more...)
-	slices.SortFunc(page, func(a, b storage.AuditEvent) int {
-		return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.StreamID, a.StreamID), cmp.Compare(b.Seq, a.Seq))
-	})
-	return page[:min(len(page), q.Limit)], nil
+	slices.SortFunc(tail, func(a, b storage.AuditEvent) int { return placeOf(&b).compare(placeOf(&a)) })
+	return tail, nil
 }
 
-// selection is a statement in the making, with ? where a value goes.
+// place is where an event stands in the order of time over all streams.
+type place struct{ time, streamID, seq int64 }
+
+func placeOf(e *storage.AuditEvent) place { return place{e.Time.Unix(), e.StreamID, e.Seq} }
+
+func (p place) compare(o place) int {
+	return cmp.Or(cmp.Compare(p.time, o.time), cmp.Compare(p.streamID, o.streamID), cmp.Compare(p.seq, o.seq))
+}
+
+func (p place) after(o place) bool { return p.compare(o) > 0 }
+
+// selection is a query as it is compared with events.
 type selection struct {
-	text strings.Builder
-	args []any
+	storage.AuditQuery
+	clients map[string]bool // of the partner
+	since   int64
+	before  place // the end of the window, whichever comes first
 }
 
-func (s *selection) add(text string, args ...any) {
-	for _, arg := range args {
-		before, after, _ := strings.Cut(text, "?")
-		s.args = append(s.args, arg)
-		s.text.WriteString(before + "$" + strconv.Itoa(len(s.args)))
-		text = after
+func (r reader) newSelection(ctx context.Context, q storage.AuditQuery) (*selection, error) {
+	s := &selection{AuditQuery: q, since: math.MinInt64, before: place{time: math.MaxInt64}}
+	if !q.Since.IsZero() {
+		s.since = ceiling(q.Since)
 	}
-	s.text.WriteString(text)
+	if !q.Until.IsZero() {
+		s.before = place{time: ceiling(q.Until)}
+	}
+	if at := (place{q.Before.Time.Unix(), q.Before.StreamID, q.Before.Seq}); !q.Before.Time.IsZero() && s.before.after(at) {
+		s.before = at
+	}
+	if q.PartnerID == "" {
+		return s, nil
+	}
+	s.clients = map[string]bool{}
+	err := r.each(ctx, `SELECT id FROM clients WHERE partner_id = $1`, []any{q.PartnerID}, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		s.clients[id] = true
+		return err
+	})
+	return s, err
 }
 
-// addCommon adds the conditions on the single event, and the window.
-func (s *selection) addCommon(q storage.AuditQuery) {
-	for _, c := range []struct{ column, value string }{
-		{"kind", q.Kind}, {"reason", q.Reason}, {"token_id", q.TokenID},
-	} {
-		if c.value != "" {
-			s.add(" AND "+c.column+" = ?", c.value)
+func (s *selection) matches(e *storage.AuditEvent) bool {
+	at := placeOf(e)
+	return s.before.after(at) && at.time >= s.since &&
+		isOrAny(s.Kind, e.Kind) && isOrAny(s.Reason, e.Reason) && isOrAny(s.ClientID, e.ClientID) &&
+		isOrAny(s.RequestID, e.RequestID) && isOrAny(s.TokenID, e.TokenID) &&
+		(s.Thumbprint.IsZero() || s.Thumbprint == e.Thumbprint) && s.matchesPartner(e)
+}
+
+func isOrAny(wanted, value string) bool { return wanted == "" || wanted == value }
+
+func (s *selection) matchesPartner(e *storage.AuditEvent) bool {
+	return s.PartnerID == "" || s.clients[e.ClientID] || e.ClientID == "" && e.PartnerID == s.PartnerID
+}
+
+// terms are those that together have every selected event, and as few others as
+// may be. No event has two of them.
+func (s *selection) terms() []string {
+	switch {
+	case s.RequestID != "":
+		return []string{term(termRequest, s.RequestID[:requestPrefix])}
+	case s.ClientID != "" && s.Reason != "":
+		return []string{refusedTerm(s.ClientID, s.Reason)}
+	case !s.Thumbprint.IsZero():
+		return []string{term(termCertified, s.Thumbprint.String())}
+	case s.ClientID != "":
+		return []string{term(termClient, s.ClientID)}
+	case s.PartnerID != "":
+		return s.partnerTerms()
+	case s.Reason != "":
+		return []string{term(termReason, s.Reason)}
+	case s.Kind != "":
+		return []string{term(termKind, s.Kind)}
+	default:
+		return []string{termAll}
+	}
+}
+
+// partnerTerms are those of what concerns the partner itself, and of each of its
+// clients: events are not found by the partner as it was then.
+func (s *selection) partnerTerms() []string {
+	terms := []string{term(termPartner, s.PartnerID)}
+	for id := range s.clients {
+		if s.Reason != "" {
+			terms = append(terms, refusedTerm(id, s.Reason))
+		} else {
+			terms = append(terms, term(termClient, id))
 		}
 	}
-	if !q.Thumbprint.IsZero() {
-		s.add(" AND thumbprint = ?", q.Thumbprint[:])
-	}
-	if !q.Since.IsZero() {
-		s.add(" AND time >= ?", ceiling(q.Since))
-	}
-	// One upper bound, the lower of both. Given two, SQLite bounds the index by the
-	// one it likes, and with the wrong one each page walks through all before it.
-	switch before := q.Before; {
-	case !before.Time.IsZero() && (q.Until.IsZero() || before.Time.Unix() < ceiling(q.Until)):
-		s.add(" AND (time, stream_id, seq) < (?, ?, ?)", before.Time.Unix(), before.StreamID, before.Seq)
-	case !q.Until.IsZero():
-		s.add(" AND time < ?", ceiling(q.Until))
-	}
+	slices.Sort(terms)
+	return slices.Compact(terms) // long ids may share one
 }
 
 // ceiling rounds up: what is stored as a whole second lies after its fraction.

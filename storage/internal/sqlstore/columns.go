@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"database/sql"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,14 +103,6 @@ func (d thumbprintInto) Scan(src any) error {
 	return nil
 }
 
-// printBytes is how an optional thumbprint is stored: NULL for the zero one.
-func printBytes(t thumbprint.Thumbprint) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t[:]
-}
-
 // hashInto scans 32 bytes.
 type hashInto struct{ to *storage.AuditHash }
 
@@ -125,32 +116,19 @@ func (d hashInto) Scan(src any) error {
 	return nil
 }
 
-const requestSize = 16
+const requestDigits = 32
 
-// requestBytes is how a request id is stored: 16 bytes, NULL for the empty one.
-// Only lower case is taken: it is what reads back, and a hash was computed over it.
-func requestBytes(id string) (any, error) {
+// isRequestID reports whether id is empty or as decisions write it.
+func isRequestID(id string) bool {
 	if id == "" {
-		return nil, nil
+		return true
 	}
-	raw, err := hex.DecodeString(id)
-	if err != nil || len(raw) != requestSize || strings.ToLower(id) != id {
-		return nil, fmt.Errorf("storage: request id %.40q is not %d lower-case hex digits", id, 2*requestSize)
+	for i := range len(id) {
+		if c := id[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
 	}
-	return raw, nil
-}
-
-// requestInto scans what requestBytes wrote.
-type requestInto struct{ to *string }
-
-// Scan implements sql.Scanner.
-func (d requestInto) Scan(src any) error {
-	raw, ok := src.([]byte)
-	if !ok || len(raw) != requestSize {
-		return fmt.Errorf("a request id is stored as %T of %d bytes", src, len(raw))
-	}
-	*d.to = hex.EncodeToString(raw)
-	return nil
+	return len(id) == requestDigits
 }
 
 // optional leaves alone what is stored as NULL.

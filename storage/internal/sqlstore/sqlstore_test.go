@@ -175,7 +175,6 @@ func TestColumns(t *testing.T) {
 		words   []string
 		print   thumbprint.Thumbprint
 		hash    storage.AuditHash
-		id      string
 		number  int64
 	)
 	for name, c := range map[string]struct {
@@ -198,8 +197,6 @@ func TestColumns(t *testing.T) {
 		"no hash":          {hashInto{&hash}, nil, "a hash is stored as <nil> of 0 bytes"},
 		"absent":           {optional{thumbprintInto{&print}}, nil, ""},
 		"half a print":     {optional{thumbprintInto{&print}}, []byte{1}, "a thumbprint is stored as []uint8 of 1 bytes"},
-		"request":          {requestInto{&id}, make([]byte, 16), ""},
-		"request as text":  {requestInto{&id}, "00", "a request id is stored as string of 0 bytes"},
 		"no number":        {orZero(&number), nil, ""},
 		"number as text":   {orZero(&number), "1", "a number is stored as string"},
 	} {

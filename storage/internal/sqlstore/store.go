@@ -42,8 +42,14 @@ const (
 
 // Update implements storage.Store.
 func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error) error {
+	return s.patiently(ctx, func() error { return s.attempt(ctx, fn) })
+}
+
+// patiently runs a transaction again for as long as concurrent ones are why it
+// failed, within reason.
+func (s *Store) patiently(ctx context.Context, transaction func() error) error {
 	for attempt := 1; ; attempt++ {
-		err := s.attempt(ctx, fn)
+		err := transaction()
 		if err == nil || attempt == maxAttempts || !s.config.Dialect.Retry(err) {
 			return err
 		}

@@ -77,6 +77,23 @@ func (t *tx) execEach(ctx context.Context, refers, text string, count int, row f
 	return nil
 }
 
+// execCount runs one write beside the registration that may find nothing to do,
+// and returns how many rows it wrote.
+func (t *tx) execCount(ctx context.Context, refers, text string, args ...any) (int64, error) {
+	if t.failed != nil {
+		return 0, t.failed
+	}
+	stmt, err := t.direct.statement(ctx, text)
+	if err != nil {
+		return 0, t.fail(failure(ctx, err))
+	}
+	result, err := stmt.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, t.fail(t.classify(failure(ctx, err), refers))
+	}
+	return result.RowsAffected()
+}
+
 func (t *tx) classify(err error, refers string) error {
 	rule, ok := t.dialect.Conflict(err)
 	if !ok {
