@@ -137,18 +137,32 @@ func fillAudit(t *testing.T, file string, events int) {
 			t.Fatal(err)
 		}
 	}
-	exec(`INSERT INTO audit_streams (id, instance, head_seq, head_hash, created_at) VALUES (99, 'filler', $1, randomblob(32), 1)`, events)
+	exec(`INSERT INTO audit_streams (id, instance, indexed_seq, created_at) VALUES (99, 'filler', $1, 1)`, events)
 	detail := `{"audience":"https://api.example","decided_in_us":400,"remote_addr":"192.0.2.1:40000","scopes_held":["accounts:read"]` +
 		strings.Repeat(" ", 40) + `}`
+	exec(`CREATE TEMP TABLE e (i INTEGER PRIMARY KEY, time, client, reason, kind, request, x5t)`)
 	for first := 1; first <= events; first += atOnce {
 		last := min(first+atOnce-1, events)
+		exec(`DELETE FROM e`)
 		exec(`WITH RECURSIVE n(i) AS (SELECT $1 UNION ALL SELECT i + 1 FROM n WHERE i < $2),
-			e AS (SELECT i, $3 + i * 31536000 / $4 AS time, (i * 7919) % $5 AS client FROM n)
-			INSERT INTO audit_events (stream_id, seq, prev, hash, time, kind, reason, partner_id, client_id, thumbprint, token_id, request_id, detail)
-			SELECT 99, i, randomblob(32), randomblob(32), time, iif(i % 1000 = 0, 'token.refused', 'token.issued'),
-				iif(i % 1000 = 0, iif(i % 2000 = 0, 'subject_mismatch', 'certificate_expired'), NULL),
-				'partner-' || (client / 10), 'client-' || client, CAST(substr(printf('%032d', client), 1, 32) AS BLOB),
-				lower(hex(randomblob(14))), CAST(unhex(printf('%012x', time * 1000 + i % 1000)) || randomblob(10) AS BLOB), $6
-			FROM e`, first, last, scaleBegin, events, scaleClients, detail)
+			c AS (SELECT i, $3 + i * 31536000 / $4 AS time, (i * 7919) % $5 AS client, i % 1000 = 0 AS refused FROM n)
+			INSERT INTO e SELECT i, time, client, iif(refused, iif(i % 2000 = 0, 'subject_mismatch', 'certificate_expired'), NULL),
+				iif(refused, 'token.refused', 'token.issued'), printf('%012x', time * 1000 + i % 1000) || lower(hex(randomblob(10))),
+				printf('x%03d%038dA', client, 0) FROM c`, first, last, scaleBegin, events, scaleClients)
+		exec(`INSERT INTO audit_batches (id, last_seq, prev, hash, body)
+			SELECT 99 << 40 | min(i), max(i), randomblob(32), randomblob(32), '[' || group_concat(
+				'{"seq":' || i || ',"time":' || time || ',"kind":"' || kind || '"' || coalesce(',"reason":"' || reason || '"', '') ||
+				',"partner":"partner-' || (client / 10) || '","client":"client-' || client || '","jti":"' || lower(hex(randomblob(14))) ||
+				'","request_id":"' || request || '","x5t#S256":"' || x5t || '","detail":' || $1 || ',"hash":"' || printf('%042dA', i) || '"}',
+				char(44, 10) ORDER BY i) || ']'
+			FROM e GROUP BY i / 8`, detail)
+		for _, term := range []string{
+			"'all' FROM e ORDER BY i", "'client client-' || client FROM e ORDER BY 5, i",
+			"'x5t ' || substr(x5t, 1, 16) FROM e ORDER BY 5, i", "'request ' || substr(request, 1, 12) FROM e ORDER BY i",
+			"'kind ' || kind FROM e WHERE reason IS NOT NULL", "'reason ' || reason FROM e WHERE reason IS NOT NULL",
+			"'refused client-' || client || ' ' || reason FROM e WHERE reason IS NOT NULL",
+		} {
+			exec("INSERT INTO audit_postings (time, stream_id, seq, seqs, term) SELECT time, 99, i, '0', " + term)
+		}
 	}
 }

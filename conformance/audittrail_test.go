@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -38,8 +39,12 @@ func TestAuditVerifyFindsTampering(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := auditConfig(t, dir)
-	const cut = `DELETE FROM audit_events WHERE seq > 3;
-		UPDATE audit_streams SET head_seq = 3, head_hash = (SELECT hash FROM audit_events WHERE seq = 3)`
+	at := oneTokenBatch(t, filepath.Join(dir, "certbound.db"))
+	// A change says <n> for the number of a token's event, and <m> for that of the next.
+	numbered := func(text string) string {
+		return strings.NewReplacer("<n>", strconv.Itoa(at), "<m>", strconv.Itoa(at+1)).Replace(text)
+	}
+	const cut = `DELETE FROM audit_batches WHERE first_seq > <n>; UPDATE audit_streams SET indexed_seq = <n>`
 	for _, c := range []struct {
 		name, change string
 		args         []string
@@ -48,29 +53,51 @@ func TestAuditVerifyFindsTampering(t *testing.T) {
 	}{
 		{"nothing", "", nil, 0, "consistent; without a checkpoint"},
 		{"nothing, with a checkpoint", "", []string{"--checkpoint", kept}, 0, "complete up to the checkpoint"},
-		{"deletion", "DELETE FROM audit_events WHERE seq = 3", nil, 3, "event 3: missing"},
-		{"edit", "UPDATE audit_events SET client_id = 'mallory-app' WHERE seq = 3", nil, 3, "event 3: was changed"},
-		{"edit of the detail", "UPDATE audit_events SET detail = '{}' WHERE seq = 3", nil, 3, "event 3: was changed"},
-		{"reordering", `UPDATE audit_events SET seq = 1000 WHERE seq = 3; UPDATE audit_events SET seq = 3 WHERE seq = 4;
-			UPDATE audit_events SET seq = 4 WHERE seq = 1000`, nil, 3, "event 3: does not follow"},
-		{"cut tail", "DELETE FROM audit_events WHERE seq > 3", nil, 3, "the chain ends at event 3"},
-		{"cut tail and head", cut, nil, 0, "consistent; without a checkpoint"},
-		{"cut tail and head, with a checkpoint", cut, []string{"--checkpoint", kept}, 3, "its tail was cut"},
-		{"everything, with a checkpoint", "DELETE FROM audit_events; DELETE FROM audit_streams", []string{"--checkpoint", kept}, 3, "it is gone"},
+		{"deletion", "DELETE FROM audit_batches WHERE first_seq = <n>", nil, 3, "event <n>: missing: the next event is <m>"},
+		{"edit", `UPDATE audit_batches SET body = replace(body, '"client":"acme-billing"', '"client":"mallory-app"') WHERE first_seq = <n>`, nil, 3, "event <n>: was changed"},
+		{"edit of the detail", `UPDATE audit_batches SET body = replace(body, '"detail":{', '"detail":{"a":1,') WHERE first_seq = <n>`, nil, 3, "event <n>: was changed"},
+		{"a second member of a name", `UPDATE audit_batches SET body = replace(body, '"detail":{', '"Client":"acme-billing","detail":{') WHERE first_seq = <n>`, nil, 3, "event <n>: was changed"},
+		{"what is no event", `UPDATE audit_batches SET body = 'x' WHERE first_seq = <n>`, nil, 3, "event <n>: was changed"},
+		{"deletion in a batch", `UPDATE audit_batches SET body = '[]' WHERE first_seq = <n>`, nil, 3, "event <n>: was changed"},
+		{"reordering", `UPDATE audit_batches SET id = (1 << 40) + 9999, last_seq = 9999 WHERE first_seq = <n>;
+			UPDATE audit_batches SET id = (1 << 40) + <n>, last_seq = <n>, body = replace(body, '"seq":<m>,', '"seq":<n>,') WHERE first_seq = <m>;
+			UPDATE audit_batches SET id = (1 << 40) + <m>, last_seq = <m>, body = replace(body, '"seq":<n>,', '"seq":<m>,') WHERE first_seq = 9999`,
+			nil, 3, "event <n>: does not follow"},
+		{"cut tail", "DELETE FROM audit_batches WHERE first_seq > <n>", nil, 3, "the chain ends at event <n>, its index has seen"},
+		{"cut tail and mark", cut, nil, 0, "consistent; without a checkpoint"},
+		{"cut tail and mark, with a checkpoint", cut, []string{"--checkpoint", kept}, 3, "its tail was cut"},
+		{"everything, with a checkpoint", "DELETE FROM audit_batches; DELETE FROM audit_streams", []string{"--checkpoint", kept}, 3, "it is gone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "copy.db")
 			if err := os.WriteFile(file, database, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			tamper(t, file, c.change)
+			tamper(t, file, numbered(c.change))
 			t.Setenv("CERTBOUND_DATABASE_PATH", file)
 			result := harness.Run(t, append([]string{"audit", "verify", "--config", config}, c.args...)...)
-			if said := result.Stdout + result.Stderr; result.Code != c.code || !strings.Contains(said, c.says) {
-				t.Errorf("exit code %d, want %d and %q\n%s", result.Code, c.code, c.says, said)
+			if said := result.Stdout + result.Stderr; result.Code != c.code || !strings.Contains(said, numbered(c.says)) {
+				t.Errorf("exit code %d, want %d and %q\n%s", result.Code, c.code, numbered(c.says), said)
 			}
 		})
 	}
+}
+
+// oneTokenBatch returns the number of a token's event that was committed alone, as
+// the one after it.
+func oneTokenBatch(t *testing.T, file string) int {
+	t.Helper()
+	found := column(t, file, `SELECT min(a.first_seq) FROM audit_batches a JOIN audit_batches b ON b.id = a.id + 1
+		WHERE a.first_seq = a.last_seq AND b.first_seq = b.last_seq AND a.body LIKE '%token.issued%'`)
+	for text := range found {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	t.Fatal("no token was committed alone")
+	return 0
 }
 
 func tamper(t *testing.T, file, change string) {

@@ -96,7 +96,7 @@ func startAgain(t *testing.T, dir string, killed bool, args []string) *harness.D
 func expectWhole(t *testing.T, d *harness.Dev, received, revoked []string) {
 	t.Helper()
 	file := filepath.Join(d.Dir, "certbound.db")
-	recorded := column(t, file, "SELECT token_id FROM audit_events WHERE kind = 'token.issued'")
+	recorded := column(t, file, "SELECT e.value ->> 'jti' FROM audit_batches, json_each(body) AS e WHERE e.value ->> 'kind' = 'token.issued'")
 	denied := column(t, file, "SELECT subject FROM feed_entries WHERE kind = 'token' AND action = 'deny'")
 	t.Logf("%d tokens received, %d recorded; %d revoked, %d denied", len(received), len(recorded), len(revoked), len(denied))
 	if missing := absent(received, recorded); missing > 0 || len(received) == 0 {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,10 @@ import (
 )
 
 var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func clock() time.Time { return start }
+
+var quiet = slog.New(slog.DiscardHandler)
 
 // slow is a store whose commits wait for the test, and fail when it says so.
 type slow struct {
@@ -63,7 +68,7 @@ func open(t *testing.T) storage.Store {
 // run starts a recorder; the function it returns stops it and waits.
 func run(t *testing.T, store audit.Store, change func(*audit.Config)) (*audit.Recorder, func()) {
 	t.Helper()
-	c := audit.Config{Store: store, Instance: "as-1", Clock: func() time.Time { return start }, Logger: slog.New(slog.DiscardHandler)}
+	c := audit.Config{Store: store, Instance: "as-1", Clock: clock, Logger: quiet}
 	if change != nil {
 		change(&c)
 	}
@@ -130,8 +135,9 @@ func verified(t *testing.T, store storage.Store, events int64) {
 type counted struct {
 	storage.RegistrationReader // not asked
 
-	gate chan struct{}
-	seq  int64
+	gate    chan struct{}
+	seq     int64
+	indexed atomic.Int64
 }
 
 func (c *counted) Update(_ context.Context, fn func(storage.Tx) error) error {
@@ -162,6 +168,7 @@ func (c *countedTx) AppendAuditEvents(ctx context.Context, stream int64, events 
 }
 
 func (c *countedTx) IndexAuditEvents(_ context.Context, _ int64, known []storage.AuditEvent, _ int) (int, error) {
+	c.counted.indexed.Add(int64(len(known)))
 	return len(known), nil
 }
 

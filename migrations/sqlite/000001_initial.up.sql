@@ -326,7 +326,9 @@ CREATE TABLE audit_batches (
 -- events, beginning with seq; seqs are the distances from it ("0-2,7"). Written
 -- behind the events, many at a time, so that nobody waits for it and an event
 -- shares its rows with others. The terms: all, and with a value behind a space
---   kind, reason, client, x5t
+--   reason, client
+--   kind      but for token.issued, which nearly every event is
+--   x5t       the first 16 characters of the certificate's thumbprint
 --   partner   events without a client only
 --   refused   client and reason
 --   request   the 12 digits a request id begins with

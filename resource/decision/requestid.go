@@ -31,7 +31,7 @@ var idBlocks = sync.Pool{New: func() any { return new(idBlock) }}
 // NewRequestID returns 48 bits of a time not long ago in milliseconds and 80 random
 // ones, in hex. Ids are always ours: one sent by a caller could be made to collide
 // with another's. They grow with time, by and large, because the audit trail keeps
-// an index of them: new ones go to its edge, and not each to a page of its own.
+// an index of how they begin: those made together share an entry at its edge.
 func NewRequestID(now time.Time) string {
 	b := idBlocks.Get().(*idBlock)
 	if b.rest == "" {

@@ -45,9 +45,12 @@ func scanBatch(scan func(...any) error) (b batch, err error) {
 		return b, err
 	}
 	b.streamID, b.first = id>>seqBits, id&(1<<seqBits-1)
-	body = strings.TrimSuffix(strings.TrimPrefix(body, bodyBegin), bodyEnd)
-	b.lines = strings.Split(body, lineBreak)
+	b.lines = linesOf(body)
 	return b, nil
+}
+
+func linesOf(body string) []string {
+	return strings.Split(strings.TrimSuffix(strings.TrimPrefix(body, bodyBegin), bodyEnd), lineBreak)
 }
 
 // event returns the event of line i, behind the one with that hash.

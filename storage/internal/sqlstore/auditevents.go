@@ -170,14 +170,14 @@ func (s *selection) terms() []string {
 	case s.ClientID != "" && s.Reason != "":
 		return []string{refusedTerm(s.ClientID, s.Reason)}
 	case !s.Thumbprint.IsZero():
-		return []string{term(termCertified, s.Thumbprint.String())}
+		return []string{certifiedTerm(s.Thumbprint)}
 	case s.ClientID != "":
 		return []string{term(termClient, s.ClientID)}
 	case s.PartnerID != "":
 		return s.partnerTerms()
 	case s.Reason != "":
 		return []string{term(termReason, s.Reason)}
-	case s.Kind != "":
+	case s.Kind != "" && s.Kind != commonKind:
 		return []string{term(termKind, s.Kind)}
 	default:
 		return []string{termAll}

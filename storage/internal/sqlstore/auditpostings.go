@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -30,6 +31,10 @@ const (
 	maxTermValue = 128
 	// requestPrefix is what the ids that are made together have in common.
 	requestPrefix = 12
+	// certifiedPrefix tells certificates apart as well as all of a thumbprint.
+	certifiedPrefix = 16
+	// commonKind is that of nearly every event, so a term of it would say nothing.
+	commonKind = "token.issued"
 )
 
 func term(kind, value string) string {
@@ -41,10 +46,16 @@ func refusedTerm(clientID, reason string) string {
 	return term(termRefused, clientID) + term(" ", reason)
 }
 
+func certifiedTerm(t thumbprint.Thumbprint) string {
+	return term(termCertified, t.String()[:certifiedPrefix])
+}
+
 // termsOf calls each with the terms an event is found by.
 func termsOf(e *storage.AuditEvent, each func(term string)) {
 	each(termAll)
-	each(term(termKind, e.Kind))
+	if e.Kind != commonKind {
+		each(term(termKind, e.Kind))
+	}
 	switch {
 	case e.ClientID != "":
 		each(term(termClient, e.ClientID))
@@ -58,7 +69,7 @@ func termsOf(e *storage.AuditEvent, each func(term string)) {
 		}
 	}
 	if !e.Thumbprint.IsZero() {
-		each(term(termCertified, e.Thumbprint.String()))
+		each(certifiedTerm(e.Thumbprint))
 	}
 	if e.RequestID != "" {
 		each(term(termRequest, e.RequestID[:requestPrefix]))
