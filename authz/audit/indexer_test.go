@@ -30,7 +30,7 @@ func unindexed(t *testing.T, store storage.Store) (events int64) {
 func TestIndexFollows(t *testing.T) {
 	store := open(t)
 	recorder, stop := run(t, store, func(c *audit.Config) { c.Durability = audit.Async })
-	for i := range 5000 {
+	for i := range 2500 {
 		if err := recorder.Record(t.Context(), issued(i)); err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +44,7 @@ func TestIndexFollows(t *testing.T) {
 	if n := unindexed(t, store); n != 0 {
 		t.Errorf("%d events are not indexed after the end", n)
 	}
-	verified(t, store, 5000)
+	verified(t, store, 2500)
 	found, err := store.AuditEvents(t.Context(), storage.AuditQuery{ClientID: "acme-billing", Limit: 1000})
 	if err != nil || len(found) != 1000 || !slices.IsSortedFunc(found, func(a, b storage.AuditEvent) int { return int(b.Seq - a.Seq) }) {
 		t.Errorf("%d events, error %v", len(found), err)

@@ -178,7 +178,7 @@ func testAuditScan(t *testing.T, s storage.Store) {
 	})
 	partners := map[string]string{"globex-app": "globex", "edge": "acme", "other": "acme"}
 	var all []storage.AuditEvent
-	for round := range 60 {
+	for round := range 30 {
 		events := make([]storage.AuditEvent, 1+dice.IntN(12))
 		for i := range events {
 			events[i] = randomEvent(dice)
@@ -189,7 +189,7 @@ func testAuditScan(t *testing.T, s storage.Store) {
 			known := slices.DeleteFunc(slices.Clone(all), func(e storage.AuditEvent) bool { return e.StreamID != id })
 			index(t, s, id, known[dice.IntN(len(known)):], 1+dice.IntN(20))
 		}
-		for range 10 {
+		for range 8 {
 			q := randomQuery(dice, all)
 			same(t, fmt.Sprintf("round %d: %+v", round, q), must[[]storage.AuditEvent](t)(s.AuditEvents(t.Context(), q)), scan(all, q, partners))
 		}
