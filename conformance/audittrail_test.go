@@ -38,7 +38,6 @@ func TestAuditVerifyFindsTampering(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := auditConfig(t, dir)
 	at := oneTokenBatch(t, filepath.Join(dir, "certbound.db"))
 	// A change says <n> for the number of a token's event, and <m> for that of the next.
 	numbered := func(text string) string {
@@ -74,7 +73,7 @@ func TestAuditVerifyFindsTampering(t *testing.T) {
 				t.Fatal(err)
 			}
 			tamper(t, file, numbered(c.change))
-			t.Setenv("CERTBOUND_DATABASE_PATH", file)
+			config := auditConfigOf(t, dir, file)
 			result := harness.Run(t, append([]string{"audit", "verify", "--config", config}, c.args...)...)
 			if said := result.Stdout + result.Stderr; result.Code != c.code || !strings.Contains(said, numbered(c.says)) {
 				t.Errorf("exit code %d, want %d and %q\n%s", result.Code, c.code, numbered(c.says), said)

@@ -230,13 +230,19 @@ func column(t *testing.T, file, query string) map[string]bool {
 // auditConfig is a serve configuration for what dev has made in a directory.
 func auditConfig(t *testing.T, dir string) string {
 	t.Helper()
+	return auditConfigOf(t, dir, filepath.Join(dir, "certbound.db"))
+}
+
+// auditConfigOf is the same with another database.
+func auditConfigOf(t *testing.T, dir, database string) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "serve.yaml")
 	text := fmt.Sprintf(`version: 1
 issuer: https://localhost:8443
 tls: {certificate: %[1]s/pki/server.pem, key: %[1]s/pki/server.key}
-database: {path: %[1]s/certbound.db}
+database: {path: %[2]q}
 keys: {active: dev, keks: [{id: dev, file: %[1]s/kek}]}
-`, dir)
+`, dir, database)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
