@@ -12,13 +12,14 @@ type FeedReader interface {
 	// FeedSeq returns the number of the newest entry there ever was, 0 when there
 	// was none. It is cheap: asked twice a second for long polls.
 	FeedSeq(ctx context.Context) (int64, error)
-	// FeedEntries returns the entries that live (now is before their ExpiresAt) and
-	// have a Seq above after, in order, and the Seq they are complete up to, all of
-	// one moment. A subject may occur more than once: applied in order, the newest
-	// entry wins. The answer is Full, with every entry that lives, when after is
-	// not positive, when an entry above after has been pruned, or when there never
-	// was an entry after (another database, or one restored from a backup).
-	FeedEntries(ctx context.Context, after int64, now time.Time) (Feed, error)
+	// FeedEntries returns the first limit of the entries that live (now is before
+	// their ExpiresAt) and have a Seq above after, in order, with the Seq of the
+	// newest there is, all of one moment. When there are limit of them, there may be
+	// more behind the last. A subject may occur more than once: applied in order, the
+	// newest entry wins. The answer is Full, from the first entry that lives, when
+	// after is not positive, or when there never was an entry after (another database,
+	// or one restored from a backup).
+	FeedEntries(ctx context.Context, after int64, now time.Time, limit int) (Feed, error)
 	// Denied reports whether a token or key, or a certificate's tokens, are denied
 	// now: the newest entry of the subject lives and denies. A client is judged by
 	// its generation; to ask for one is an error.

@@ -16,7 +16,7 @@ import (
 
 func (w *world) feed(t *testing.T) []storage.FeedEntry {
 	t.Helper()
-	feed, err := w.Store.FeedEntries(t.Context(), 0, w.Clock())
+	feed, err := w.Store.FeedEntries(t.Context(), 0, w.Clock(), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

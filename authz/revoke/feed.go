@@ -19,7 +19,7 @@ import (
 // FeedRecords is what the feed is made of, and who may read it.
 type FeedRecords interface {
 	FeedSeq(ctx context.Context) (int64, error)
-	FeedEntries(ctx context.Context, after int64, now time.Time) (storage.Feed, error)
+	FeedEntries(ctx context.Context, after int64, now time.Time, limit int) (storage.Feed, error)
 	// IsResourceServer reports whether at least one API names the client among its
 	// resource servers.
 	IsResourceServer(ctx context.Context, clientID string) (bool, error)

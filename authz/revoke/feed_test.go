@@ -353,3 +353,36 @@ func TestFollower(t *testing.T) {
 		t.Errorf("the other: %q", reason)
 	}
 }
+
+// TestFeedInParts: a follower that catches up gets all there is, in answers that each
+// read a part of it only.
+func TestFeedInParts(t *testing.T) {
+	w := newWorld(t)
+	const total = 45_000
+	entries := make([]storage.FeedEntry, total)
+	for i := range entries {
+		entries[i] = deny(fmt.Sprintf("token-%020d", i))
+	}
+	w.append(entries...)
+	for _, from := range []int64{0, 3} { // full, and a delta
+		seen := int(from)
+		for after := from; ; {
+			feed := w.read(w.follow("after", fmt.Sprint(after)))
+			if feed.Head != total || feed.Full != (after == 0) || feed.Seq <= after || len(feed.Entries) == 0 {
+				t.Fatalf("after %d: %d entries to %d of %d, full %v", after, len(feed.Entries), feed.Seq, feed.Head, feed.Full)
+			}
+			for _, e := range feed.Entries {
+				if e.Subject != fmt.Sprintf("token-%020d", seen) {
+					t.Fatalf("entry %d is %s", seen, e.Subject)
+				}
+				seen++
+			}
+			if after = feed.Seq; after == total {
+				break
+			}
+		}
+		if seen != total {
+			t.Errorf("%d entries, want %d", seen, total)
+		}
+	}
+}

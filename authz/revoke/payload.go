@@ -15,7 +15,7 @@ func (f *Feed) signed(ctx context.Context, after int64) (string, *oauth.Error) {
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	now := f.Clock().UTC().Truncate(time.Second)
-	stored, err := f.Records.FeedEntries(ctx, after, now)
+	stored, err := f.Records.FeedEntries(ctx, after, now, maxRead)
 	if err != nil {
 		return "", oauth.RefuseFor(decision.StorageUnavailable, err)
 	}
@@ -32,9 +32,14 @@ func (f *Feed) signed(ctx context.Context, after int64) (string, *oauth.Error) {
 	return compact, nil
 }
 
-// build makes the feed of what the database holds. Whether it is full is decided
-// by [revokefeed.Build], which knows what followers can do without: the database
-// calls its entries full more often, and then they are more than a delta needs.
+// maxRead is how many entries are read for one answer. One holds 18 000 denied
+// tokens. Without a bound each answer to a follower that catches up would read all
+// there is, and a client that revokes its own tokens as fast as it can would keep
+// every resource server that starts from being ready.
+const maxRead = 20_000
+
+// build makes the feed of what the database holds, or of its beginning: then it is
+// complete up to the last entry that was read, and Head says that there is more.
 func build(stored storage.Feed, after int64) *revokefeed.Feed {
 	entries := make([]revokefeed.Entry, len(stored.Entries))
 	for i := range stored.Entries {
@@ -44,5 +49,11 @@ func build(stored storage.Feed, after int64) *revokefeed.Feed {
 			Action: string(e.Action), Seq: e.Seq, Expires: e.ExpiresAt,
 		}
 	}
-	return revokefeed.Build(entries, after, stored.Seq)
+	read := stored.Seq
+	if len(entries) == maxRead {
+		read = entries[maxRead-1].Seq
+	}
+	feed := revokefeed.Build(entries, after, read)
+	feed.Head = stored.Seq
+	return feed
 }

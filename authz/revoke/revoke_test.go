@@ -84,7 +84,7 @@ func (w *world) revoke(caller, token string, more ...string) authztest.Answer {
 
 func (w *world) entries() []storage.FeedEntry {
 	w.T.Helper()
-	feed, err := w.Store.FeedEntries(context.Background(), 0, w.Clock())
+	feed, err := w.Store.FeedEntries(context.Background(), 0, w.Clock(), 1000)
 	if err != nil {
 		w.T.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func TestUndone(t *testing.T) {
 	if err := in.Revoke(t.Context(), kid, refuse); !errors.Is(err, no) {
 		t.Errorf("revocation: %v", err)
 	}
-	feed, err := w.Store.FeedEntries(t.Context(), 0, w.Clock())
+	feed, err := w.Store.FeedEntries(t.Context(), 0, w.Clock(), 1000)
 	if err != nil || len(feed.Entries) != 0 || in.tokens.KeyID() != kid {
 		t.Errorf("feed %+v, %v; %s signs", feed, err, in.tokens.KeyID())
 	}

@@ -218,15 +218,14 @@ CREATE TABLE registration (
 INSERT INTO registration (id, version) VALUES (1, 1);
 
 -- Rule 12: seq comes from this one row, locked until commit, so that entries
--- become visible in the order of their numbers. pruned_seq is the greatest number
--- that was pruned: who knows less than that may have missed something.
+-- become visible in the order of their numbers. What was pruned has expired, and
+-- nobody misses it.
 CREATE TABLE feed_counter (
-    id         INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-    seq        INTEGER NOT NULL CHECK (seq >= 0),
-    pruned_seq INTEGER NOT NULL CHECK (pruned_seq BETWEEN 0 AND seq)
+    id  INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    seq INTEGER NOT NULL CHECK (seq >= 0)
 ) STRICT;
 
-INSERT INTO feed_counter (id, seq, pruned_seq) VALUES (1, 0, 0);
+INSERT INTO feed_counter (id, seq) VALUES (1, 0);
 
 -- Rules 11 and 12: what resource servers must refuse. A client entry carries the
 -- least valid generation, which nothing lowers; the others name a thumbprint, jti

@@ -120,7 +120,7 @@ func testFeedOrder(t *testing.T, s storage.Store) {
 			committed++
 		}
 	}
-	f := must[storage.Feed](t)(s.FeedEntries(ctx, 0, epoch))
+	f := must[storage.Feed](t)(s.FeedEntries(ctx, 0, epoch, 1000))
 	if len(f.Entries) != 2*committed || f.Seq != int64(2*committed) {
 		t.Errorf("%d entries and head %d after %d commits of two", len(f.Entries), f.Seq, committed)
 	}
@@ -137,7 +137,7 @@ func followFeed(t testing.TB, s storage.Reader, stop func() bool) error {
 	known := int64(0)
 	for {
 		last := stop() // before reading: what was written until then must show
-		f, err := s.FeedEntries(t.Context(), known, epoch)
+		f, err := s.FeedEntries(t.Context(), known, epoch, 1000)
 		if err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func prune(t testing.TB, s storage.Store, now time.Time) (pruned int64) {
 // wantFeed checks head, fullness and the numbers of the entries after a number.
 func wantFeed(t testing.TB, s storage.Reader, after int64, now time.Time, want string) {
 	t.Helper()
-	f := must[storage.Feed](t)(s.FeedEntries(t.Context(), after, now))
+	f := must[storage.Feed](t)(s.FeedEntries(t.Context(), after, now, 1000))
 	var numbers []string
 	for _, e := range f.Entries {
 		numbers = append(numbers, fmt.Sprint(e.Seq))
@@ -85,7 +85,7 @@ func testFeed(t *testing.T, s storage.Store) {
 	if seq := publish(t, s); seq != 5 {
 		t.Errorf("appending nothing moved the head to %d", seq)
 	}
-	f := must[storage.Feed](t)(s.FeedEntries(ctx, 0, epoch))
+	f := must[storage.Feed](t)(s.FeedEntries(ctx, 0, epoch, 1000))
 	for i := range entries {
 		e := &entries[i]
 		e.Seq = int64(i + 1)
@@ -96,6 +96,21 @@ func testFeed(t *testing.T, s storage.Store) {
 	wantFeed(t, s, 2, epoch, "delta to 5: 3 4 5")
 	wantFeed(t, s, 5, epoch, "delta to 5: ")
 	wantFeed(t, s, 6, epoch, "full to 5: 1 2 3 4 5")
+	// A limit cuts the end off.
+	for after, want := range map[int64][]int64{0: {1, 2}, 2: {3, 4}, 4: {5}, 9: {1, 2}} {
+		part := must[storage.Feed](t)(s.FeedEntries(ctx, after, epoch, 2))
+		var got []int64
+		for _, e := range part.Entries {
+			got = append(got, e.Seq)
+		}
+		same(t, "part", got, want)
+		if part.Seq != 5 {
+			t.Errorf("a part says the newest is %d", part.Seq)
+		}
+	}
+	if _, err := s.FeedEntries(ctx, 0, epoch, 0); err == nil {
+		t.Error("a limit of none is accepted")
+	}
 	// What has expired is not sent, whether pruned or not.
 	wantFeed(t, s, 0, stored(59), "full to 5: 1 2 3 4 5")
 	wantFeed(t, s, 0, stored(60), "full to 5: 2 3 4 5")
@@ -140,7 +155,7 @@ func testFeedKeeps(t *testing.T, s storage.Store) {
 	publish(t, s, denyClient("edge", 5, 100), denyClient("edge", 3, 50), denyToken("jti", 100), entry(storage.FeedToken, storage.FeedLift, "jti", 0, 10))
 	publish(t, s, denyClient("edge", 6, 70), denyClient("other", 2, 20), entry(storage.FeedKey, storage.FeedDeny, "jti", 0, 20))
 	var got []string
-	for _, e := range must[storage.Feed](t)(s.FeedEntries(ctx, 0, epoch)).Entries {
+	for _, e := range must[storage.Feed](t)(s.FeedEntries(ctx, 0, epoch, 1000)).Entries {
 		got = append(got, fmt.Sprintf("%s %s %d +%d", e.Action, e.Subject, e.MinGeneration, int(e.ExpiresAt.Sub(stored(0)).Seconds())))
 	}
 	same(t, "entries", got, []string{
@@ -163,15 +178,15 @@ func testFeedPruning(t *testing.T, s storage.Store) {
 	wantPruned(stored(9), 0)
 	wantFeed(t, s, 1, epoch, "delta to 4: 2 3 4")
 	wantPruned(stored(20), 2) // a and c
-	// Who knew up to 1 or 2 has not seen 3 and never will.
-	wantFeed(t, s, 1, epoch, "full to 4: 2 4")
-	wantFeed(t, s, 2, epoch, "full to 4: 2 4")
+	// Who knew up to 1 or 2 has not seen 3 and never will: he would have forgotten it.
+	wantFeed(t, s, 1, epoch, "delta to 4: 2 4")
+	wantFeed(t, s, 2, epoch, "delta to 4: 4")
 	wantFeed(t, s, 3, epoch, "delta to 4: 4")
 	wantFeed(t, s, 4, epoch, "delta to 4: ")
-	wantPruned(stored(30), 1) // b: 3 stays the greatest
+	wantPruned(stored(30), 1) // b
 	wantFeed(t, s, 3, epoch, "delta to 4: 4")
 	wantPruned(stored(100), 1)
-	wantFeed(t, s, 3, epoch, "full to 4: ")
+	wantFeed(t, s, 3, epoch, "delta to 4: ")
 	wantFeed(t, s, 4, epoch, "delta to 4: ")
 	if seq := publish(t, s, denyToken("e", 200)); seq != 5 { // numbers are never used again
 		t.Errorf("the entry after pruning has number %d, want 5", seq)

@@ -53,7 +53,7 @@ func testDurable(t *testing.T, open NewStore) {
 	if !must[bool](t)(s.CertificateDenied(ctx, lost)) || !must[bool](t)(s.Denied(ctx, storage.FeedToken, "jti", epoch)) {
 		t.Error("a denial was forgotten")
 	}
-	wantFeed(t, s, 1, epoch, "full to 2: 1") // 2 was pruned before
+	wantFeed(t, s, 1, epoch, "delta to 2: ") // 2 was pruned before
 	appendTo(t, s, "one", fullEvent())       // goes on from the head
 	if seq := publish(t, s, denyToken("next", 60)); seq != 3 {
 		t.Errorf("the next entry has number %d, want 3", seq)

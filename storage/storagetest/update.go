@@ -99,7 +99,7 @@ func testCancellation(t *testing.T, s storage.Store) {
 			_, err := s.AuditEvents(dead, storage.AuditQuery{PartnerID: "acme", Limit: 1})
 			return err
 		},
-		"FeedEntries": func() error { _, err := s.FeedEntries(dead, 0, epoch); return err },
+		"FeedEntries": func() error { _, err := s.FeedEntries(dead, 0, epoch, 1000); return err },
 		"Update": func() error {
 			return s.Update(dead, func(storage.Tx) error { t.Error("the closure ran"); return nil })
 		},

@@ -89,11 +89,11 @@ func (b *Broken) SeqsRead() int {
 }
 
 // FeedEntries is that of the store.
-func (b *Broken) FeedEntries(ctx context.Context, after int64, now time.Time) (storage.Feed, error) {
+func (b *Broken) FeedEntries(ctx context.Context, after int64, now time.Time, limit int) (storage.Feed, error) {
 	if err := b.failure("FeedEntries"); err != nil {
 		return storage.Feed{}, err
 	}
-	return b.Store.FeedEntries(ctx, after, now)
+	return b.Store.FeedEntries(ctx, after, now, limit)
 }
 
 // Update is that of the store; "Commit" fails when all has been written.

@@ -18,14 +18,17 @@ func (r reader) FeedSeq(ctx context.Context) (seq int64, err error) {
 // FeedEntries implements storage.FeedReader. One statement, so that Seq never says
 // more than the entries do: the counter's row comes with each entry, and alone
 // when there is none.
-func (r reader) FeedEntries(ctx context.Context, after int64, now time.Time) (storage.Feed, error) {
+func (r reader) FeedEntries(ctx context.Context, after int64, now time.Time, limit int) (storage.Feed, error) {
+	if limit < 1 {
+		return storage.Feed{}, fmt.Errorf("storage: feed: limit %d is not positive", limit)
+	}
 	feed := storage.Feed{Entries: []storage.FeedEntry{}}
 	err := r.each(ctx, `
 		SELECT c.seq, c.since = 0, e.seq, e.kind, e.action, e.subject, e.min_generation, e.created_at, e.expires_at
-		FROM (SELECT seq, CASE WHEN $1 <= 0 OR $1 < pruned_seq OR $1 > seq THEN 0 ELSE $1 END AS since
+		FROM (SELECT seq, CASE WHEN $1 <= 0 OR $1 > seq THEN 0 ELSE $1 END AS since
 			FROM feed_counter WHERE id = 1) c
 		LEFT JOIN feed_entries e ON e.seq > c.since AND e.expires_at > $2
-		ORDER BY e.seq`, []any{after, now.Unix()},
+		ORDER BY e.seq LIMIT $3`, []any{after, now.Unix(), limit},
 		func(scan func(...any) error) error {
 			var e storage.FeedEntry
 			err := scan(&feed.Seq, &feed.Full, orZero(&e.Seq), intoText(&e.Kind), intoText(&e.Action), intoText(&e.Subject),
@@ -57,7 +60,7 @@ func (r reader) Denied(ctx context.Context, kind storage.FeedKind, subject strin
 	return denied, err
 }
 
-const pruneExpired = `DELETE FROM feed_entries WHERE expires_at <= $1 RETURNING seq`
+const pruneExpired = `DELETE FROM feed_entries WHERE expires_at <= $1 RETURNING 1`
 
 // insertEntry lets an entry take over what must not shrink from the one before it
 // of the same subject, which has it from all earlier ones.
@@ -121,23 +124,17 @@ func notBelowEarlier(column, value string) string {
 }
 
 // PruneFeed implements storage.FeedWriter.
-func (t *tx) PruneFeed(ctx context.Context, now time.Time) (int64, error) {
+func (t *tx) PruneFeed(ctx context.Context, now time.Time) (pruned int64, err error) {
 	if t.failed != nil {
 		return 0, t.failed
 	}
-	var pruned, newest int64
-	err := t.each(ctx, pruneExpired, []any{now.Unix()},
-		func(scan func(...any) error) error {
-			var seq int64
-			err := scan(&seq)
-			pruned, newest = pruned+1, max(newest, seq)
-			return err
-		})
+	var one int
+	err = t.each(ctx, pruneExpired, []any{now.Unix()}, func(scan func(...any) error) error {
+		pruned++
+		return scan(&one)
+	})
 	if err != nil {
 		return 0, t.fail(err)
 	}
-	if pruned > 0 {
-		err = t.execBeside(ctx, "feed_counter", `UPDATE feed_counter SET pruned_seq = $1 WHERE id = 1 AND pruned_seq < $1`, newest)
-	}
-	return pruned, err
+	return pruned, nil
 }

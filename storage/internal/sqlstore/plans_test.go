@@ -204,7 +204,7 @@ func TestPlans(t *testing.T) {
 			want: []string{"SEARCH s USING INDEX sqlite_autoindex_audit_streams_1 (instance=?)", "SEARCH b USING INTEGER PRIMARY KEY (rowid=?)"},
 		},
 		{
-			name: "feed", run: func(r reader) error { _, err := r.FeedEntries(ctx, 5, time.Unix(9, 0)); return err },
+			name: "feed", run: func(r reader) error { _, err := r.FeedEntries(ctx, 5, time.Unix(9, 0), 1000); return err },
 			want:  []string{"SEARCH feed_counter", "SEARCH e USING INTEGER PRIMARY KEY (rowid>?)"},
 			sorts: false,
 		},
