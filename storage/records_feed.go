@@ -13,6 +13,7 @@ type FeedKind string
 const (
 	FeedClient      FeedKind = "client"      // a client id; the entry carries its least valid generation
 	FeedCertificate FeedKind = "certificate" // a thumbprint as Thumbprint.String writes it
+	FeedBinding     FeedKind = "binding"     // a client_id, a space and a thumbprint
 	FeedToken       FeedKind = "token"       // a jti
 	FeedKey         FeedKind = "key"         // a kid
 )

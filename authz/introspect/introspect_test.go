@@ -191,6 +191,7 @@ func TestEndings(t *testing.T) {
 	}{
 		{"token denied", deny(storage.FeedToken, func(_ *world, c *accesstoken.Claims) string { return c.ID }), decision.TokenRevoked, false},
 		{"certificate in the feed", deny(storage.FeedCertificate, func(_ *world, c *accesstoken.Claims) string { return c.Thumbprint.String() }), decision.CertificateRevoked, false},
+		{"certificate taken from the client", deny(storage.FeedBinding, func(_ *world, c *accesstoken.Claims) string { return c.ClientID + " " + c.Thumbprint.String() }), decision.CertificateRevoked, false},
 		{"key denied", deny(storage.FeedKey, func(w *world, _ *accesstoken.Claims) string { return w.Ring.KeyID() }), decision.TokenRevoked, true},
 		{"certificate denied", denyCertificate, decision.CertificateRevoked, false},
 		{"generation raised", func(w *world, c *accesstoken.Claims) {

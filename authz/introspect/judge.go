@@ -54,6 +54,7 @@ func (e *Endpoint) revoked(ctx context.Context, token *issued.Token) (*oauth.Err
 		reason  decision.Reason
 	}{
 		{storage.FeedCertificate, token.Thumbprint.String(), decision.CertificateRevoked},
+		{storage.FeedBinding, token.ClientID + " " + token.Thumbprint.String(), decision.CertificateRevoked},
 		{storage.FeedToken, token.ID, decision.TokenRevoked},
 		{storage.FeedKey, token.KeyID, decision.TokenRevoked},
 	} {

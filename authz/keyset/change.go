@@ -33,14 +33,14 @@ func Record(clientID string, leaf *x509.Certificate, now time.Time) storage.Cert
 	}
 }
 
-// Add registers a certificate. When it was taken from a client before, resource
-// servers are told that tokens bound to it are good again; what an administrator
-// has revoked stays so.
+// Add registers a certificate. When it was taken from this client before, resource
+// servers are told that its tokens bound to it are good again; what an administrator
+// has revoked stays so, and so does what was taken from another client.
 func Add(ctx context.Context, tx storage.Tx, c storage.Certificate, now time.Time) error {
 	if err := tx.AddCertificate(ctx, c); err != nil {
 		return err
 	}
-	told, err := tx.Denied(ctx, storage.FeedCertificate, c.Thumbprint.String(), now)
+	told, err := tx.Denied(ctx, storage.FeedBinding, binding(c), now)
 	if err != nil || !told {
 		return err
 	}
@@ -48,11 +48,13 @@ func Add(ctx context.Context, tx storage.Tx, c storage.Certificate, now time.Tim
 	if err != nil || revoked {
 		return err
 	}
-	return tell(ctx, tx, storage.FeedLift, c.Thumbprint, now.Add(feedLife), now)
+	return tell(ctx, tx, storage.FeedLift, c, now.Add(feedLife), now)
 }
 
 // remove takes a certificate from a client and tells resource servers, as long as
-// a token bound to it can live: none outlives its certificate (design rule 10).
+// a token bound to it can live: none outlives its certificate (design rule 10). Only
+// this client's tokens are concerned. Anybody can publish a certificate that is
+// another's, and take it back; that must end nobody else's tokens.
 func remove(ctx context.Context, tx storage.Tx, c storage.Certificate, now time.Time) error {
 	if err := tx.RemoveCertificate(ctx, c.ClientID, c.Thumbprint); err != nil {
 		return err
@@ -64,12 +66,15 @@ func remove(ctx context.Context, tx storage.Tx, c storage.Certificate, now time.
 	if !end.After(now) {
 		return nil
 	}
-	return tell(ctx, tx, storage.FeedDeny, c.Thumbprint, end, now)
+	return tell(ctx, tx, storage.FeedDeny, c, end, now)
 }
 
-func tell(ctx context.Context, tx storage.Tx, action storage.FeedAction, t thumbprint.Thumbprint, end, now time.Time) error {
+// binding is a client's use of a certificate, as the feed names it.
+func binding(c storage.Certificate) string { return c.ClientID + " " + c.Thumbprint.String() }
+
+func tell(ctx context.Context, tx storage.Tx, action storage.FeedAction, c storage.Certificate, end, now time.Time) error {
 	_, err := tx.AppendFeed(ctx, []storage.FeedEntry{{
-		Kind: storage.FeedCertificate, Action: action, Subject: t.String(), CreatedAt: now, ExpiresAt: end,
+		Kind: storage.FeedBinding, Action: action, Subject: binding(c), CreatedAt: now, ExpiresAt: end,
 	}})
 	return err
 }

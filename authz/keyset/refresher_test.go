@@ -154,10 +154,14 @@ func (w *world) state(id string) storage.KeySet {
 	return k
 }
 
-// told reports whether resource servers refuse tokens bound to the certificate.
+// told reports whether resource servers refuse edge's tokens bound to the certificate.
 func (w *world) told(p keystest.Pair) bool {
+	return w.denied(storage.FeedBinding, "edge "+thumbprint.Of(p.Cert).String())
+}
+
+func (w *world) denied(kind storage.FeedKind, subject string) bool {
 	w.T.Helper()
-	denied, err := w.Store.Denied(w.T.Context(), storage.FeedCertificate, thumbprint.Of(p.Cert).String(), w.Clock())
+	denied, err := w.Store.Denied(w.T.Context(), kind, subject, w.Clock())
 	if err != nil {
 		w.T.Fatal(err)
 	}

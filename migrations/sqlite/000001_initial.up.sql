@@ -232,7 +232,7 @@ INSERT INTO feed_counter (id, seq) VALUES (1, 0);
 -- or kid, lifted only by an explicit entry. Pruned once expires_at has passed.
 CREATE TABLE feed_entries (
     seq            INTEGER NOT NULL PRIMARY KEY CHECK (seq >= 1),
-    kind           TEXT    NOT NULL CHECK (kind IN ('client', 'certificate', 'token', 'key')),
+    kind           TEXT    NOT NULL CHECK (kind IN ('client', 'certificate', 'binding', 'token', 'key')),
     action         TEXT    NOT NULL CHECK (action = 'deny' OR (action = 'lift' AND kind <> 'client')),
     subject        TEXT    NOT NULL CHECK (subject <> ''),
     min_generation INTEGER CHECK ((kind = 'client') = (min_generation IS NOT NULL) AND min_generation >= 1),

@@ -45,6 +45,9 @@ func (t *table) reason(c *accesstoken.Claims, keyID string, now int64) decision.
 		if _, denied := t.certificates.get(c.Thumbprint, now); denied {
 			return decision.CertificateRevoked
 		}
+		if _, denied := t.bindings.get(binding{c.ClientID, c.Thumbprint}, now); denied {
+			return decision.CertificateRevoked
+		}
 	}
 	if _, denied := t.names.get(name{KindToken, c.ID}, now); denied {
 		return decision.TokenRevoked
@@ -108,7 +111,7 @@ func (f *Follower) Seq() int64 {
 // Entries is how many denials and generations the state holds.
 func (f *Follower) Entries() int {
 	if s := f.current.Load(); s != nil {
-		return s.table.names.len() + s.table.certificates.len()
+		return s.table.entries()
 	}
 	return 0
 }

@@ -43,6 +43,7 @@ type Feed struct {
 const (
 	KindClient      = "client"      // sub is a client_id; its tokens with gen < min_gen are dead
 	KindCertificate = "certificate" // sub is an x5t#S256; tokens bound to it are dead
+	KindBinding     = "binding"     // sub is a client_id, a space and an x5t#S256; that client's tokens bound to it are dead
 	KindToken       = "token"       // sub is a jti
 	KindKey         = "key"         // sub is a kid; tokens signed with it are dead
 )
@@ -218,6 +219,9 @@ func (e *Entry) check() error {
 		return fmt.Errorf("member min_gen does not belong to the kind %s", e.Kind)
 	case e.Kind == KindCertificate:
 		return checkThumbprint(e.Subject)
+	case e.Kind == KindBinding:
+		_, err := readBinding(e.Subject)
+		return err
 	case e.Kind == KindToken, e.Kind == KindKey:
 		return nil
 	}

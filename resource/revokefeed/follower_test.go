@@ -46,6 +46,7 @@ func pass(d time.Duration) {
 
 var (
 	denyCertificate = revokefeed.Entry{Kind: revokefeed.KindCertificate, Subject: print43}
+	denyBinding     = revokefeed.Entry{Kind: revokefeed.KindBinding, Subject: "acme-billing " + print43}
 	denyToken       = revokefeed.Entry{Kind: revokefeed.KindToken, Subject: "one"}
 	denyKey         = revokefeed.Entry{Kind: revokefeed.KindKey, Subject: "k1"}
 	bystander       = revokefeed.Entry{Kind: revokefeed.KindToken, Subject: "another"}
@@ -71,6 +72,10 @@ func TestEntries(t *testing.T) {
 		{"nothing", nil, ""},
 		{"another token", []revokefeed.Entry{bystander}, ""},
 		{"certificate", []revokefeed.Entry{denyCertificate}, decision.CertificateRevoked},
+		{"the client's certificate", []revokefeed.Entry{denyBinding}, decision.CertificateRevoked},
+		{"another client's certificate", []revokefeed.Entry{{Kind: revokefeed.KindBinding, Subject: "mallory " + print43}}, ""},
+		{"another client got it back", []revokefeed.Entry{denyBinding, lift(revokefeed.Entry{Kind: revokefeed.KindBinding, Subject: "mallory " + print43})}, decision.CertificateRevoked},
+		{"the client got it back", []revokefeed.Entry{denyBinding, lift(denyBinding)}, ""},
 		{"token", []revokefeed.Entry{denyToken}, decision.TokenRevoked},
 		{"key", []revokefeed.Entry{denyKey}, decision.TokenRevoked},
 		{"a later generation", []revokefeed.Entry{generation(4)}, decision.ClientDisabled},

@@ -1,8 +1,10 @@
 package revokefeed
 
 import (
+	"errors"
 	"hash/maphash"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/certbound/certbound/keys/thumbprint"
@@ -10,6 +12,24 @@ import (
 
 // name is the key of everything that is denied by a string.
 type name struct{ kind, subject string }
+
+// binding is one client's use of a certificate. Others may use the same one: whoever
+// registers a certificate has not shown that it is his.
+type binding struct {
+	client string
+	print  thumbprint.Thumbprint
+}
+
+// readBinding reads the subject of an entry. A client_id has no space in it.
+func readBinding(subject string) (b binding, err error) {
+	client, print, _ := strings.Cut(subject, " ")
+	if client == "" {
+		return b, errors.New("the subject of a binding is not a client_id, a space and an x5t#S256")
+	}
+	b.client = client
+	b.print, err = thumbprint.Parse(print)
+	return b, err
+}
 
 // denial is what the table keeps of an entry.
 type denial struct {
@@ -22,7 +42,10 @@ type denial struct {
 type table struct {
 	names        shards[name]
 	certificates shards[thumbprint.Thumbprint]
+	bindings     shards[binding]
 }
+
+func (t *table) entries() int { return t.names.len() + t.certificates.len() + t.bindings.len() }
 
 // shardCount makes a change copy a small part of the table: with 50 000 entries
 // about 200, and two arrays of pointers.
@@ -89,6 +112,7 @@ func (e *edit[K]) prune(now int64) {
 type draft struct {
 	names        edit[name]
 	certificates edit[thumbprint.Thumbprint]
+	bindings     edit[binding]
 	seq          int64
 	known        *table // what readers see; generations do not fall below it
 }
@@ -97,7 +121,7 @@ type draft struct {
 func newDraft(base, known *table, seq int64) *draft {
 	d := &draft{seq: seq, known: known}
 	if base != nil {
-		d.names.shards, d.certificates.shards = base.names, base.certificates
+		d.names.shards, d.certificates.shards, d.bindings.shards = base.names, base.certificates, base.bindings
 	}
 	return d
 }
@@ -113,6 +137,12 @@ func (d *draft) apply(entries []Entry) {
 				panic(err)
 			}
 			change(&d.certificates, print, e)
+		case KindBinding:
+			b, err := readBinding(e.Subject)
+			if err != nil { // as above
+				panic(err)
+			}
+			change(&d.bindings, b, e)
 		case KindClient:
 			d.raise(e)
 		default:
@@ -149,9 +179,10 @@ func (d *denial) keep(earlier denial) {
 func (d *draft) prune(now time.Time) {
 	d.names.prune(now.Unix())
 	d.certificates.prune(now.Unix())
+	d.bindings.prune(now.Unix())
 }
 
 // finish makes the draft a table. The draft must not be used any more.
 func (d *draft) finish() *table {
-	return &table{names: d.names.shards, certificates: d.certificates.shards}
+	return &table{names: d.names.shards, certificates: d.certificates.shards, bindings: d.bindings.shards}
 }

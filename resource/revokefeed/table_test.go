@@ -57,6 +57,13 @@ func (d *draft) lookUp(key name) (denial, bool) {
 		}
 		return d.certificates.get(print, 0)
 	}
+	if key.kind == KindBinding {
+		b, err := readBinding(key.subject)
+		if err != nil {
+			panic(err)
+		}
+		return d.bindings.get(b, 0)
+	}
 	return d.names.get(key, 0)
 }
 
@@ -71,15 +78,16 @@ func TestTableIsTheModel(t *testing.T) {
 			subjects[kind] = append(subjects[kind], text)
 		}
 		subjects[KindCertificate] = append(subjects[KindCertificate], thumbprint.Thumbprint{1, byte(i), byte(i >> 8)}.String())
+		subjects[KindBinding] = append(subjects[KindBinding], text+" "+thumbprint.Thumbprint{2}.String())
 	}
-	kinds := []string{KindClient, KindCertificate, KindToken, KindKey}
+	kinds := []string{KindClient, KindCertificate, KindBinding, KindToken, KindKey}
 	want := model{}
 	current := &table{}
 	for round := range int64(200) {
 		d := newDraft(current, current, round)
-		before := current.names.len() + current.certificates.len()
+		before := current.entries()
 		for range random.IntN(50) {
-			e := Entry{Kind: kinds[random.IntN(4)], Action: ActionDeny, Expires: time.Unix(round+random.Int64N(100), 0)}
+			e := Entry{Kind: kinds[random.IntN(len(kinds))], Action: ActionDeny, Expires: time.Unix(round+random.Int64N(100), 0)}
 			e.Subject = subjects[e.Kind][random.IntN(300)]
 			if e.Kind == KindClient {
 				e.MinGeneration = 1 + random.Int64N(5)
@@ -98,11 +106,11 @@ func TestTableIsTheModel(t *testing.T) {
 				t.Fatalf("round %d: %v is %v, want %v", round, key, got, w)
 			}
 		}
-		if n := current.names.len() + current.certificates.len(); n != before {
+		if n := current.entries(); n != before {
 			t.Fatalf("round %d: the table that readers see went from %d to %d entries", round, before, n)
 		}
-		if current = d.finish(); current.names.len()+current.certificates.len() != len(want) {
-			t.Fatalf("round %d: %d entries, want %d", round, current.names.len()+current.certificates.len(), len(want))
+		if current = d.finish(); current.entries() != len(want) {
+			t.Fatalf("round %d: %d entries, want %d", round, current.entries(), len(want))
 		}
 	}
 }
