@@ -1,6 +1,17 @@
 package resource
 
-import "github.com/certbound/certbound/resource/accesstoken"
+import (
+	"crypto/sha256"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/certbound/certbound/resource/accesstoken"
+)
+
+// Verifies is the last step of a signature's check.
+func Verifies(jws *jose.JSONWebSignature, key any, payload []byte) bool {
+	return verifies(jws, key, sha256.Sum256(payload))
+}
 
 // Remember lets v believe that it has verified the token.
 func Remember(v *Verifier, token string, c *accesstoken.Claims) {

@@ -214,3 +214,18 @@ func TestVerifyRequestKeySources(t *testing.T) {
 		}
 	})
 }
+
+// TestSignatureCoversWhatWasRead: a good signature over another payload than the
+// one that our reader has taken from the token is none.
+func TestSignatureCoversWhatWasRead(t *testing.T) {
+	b := newBench(t)
+	payload := b.claims(b.acme).text()
+	jws, err := jose.ParseSignedCompact(b.sign(b.header().text(), payload), []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := b.key.Public()
+	if !resource.Verifies(jws, key, []byte(payload)) || resource.Verifies(jws, key, []byte(payload+" ")) {
+		t.Error("the payload that was read is not compared with the signed one")
+	}
+}
