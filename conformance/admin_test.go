@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/certbound/certbound/conformance/clause"
 	"github.com/certbound/certbound/conformance/contract"
 	"github.com/certbound/certbound/conformance/internal/harness"
 	"github.com/certbound/certbound/keys/keystest"
@@ -305,6 +306,7 @@ func waitListening(t *testing.T, d *harness.Dev, listener string) {
 // was acknowledged is there, and what is there has its one audit event; nothing is
 // half.
 func TestKilledDuringChanges(t *testing.T) {
+	clause.Covers(t, "CERTBOUND-9")
 	dir := t.TempDir()
 	ports := []string{"--authz-addr", "127.0.0.1:" + harness.FreePort(t), "--proxy-addr", "127.0.0.1:" + harness.FreePort(t)}
 	acknowledged := map[string]bool{}

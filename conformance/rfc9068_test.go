@@ -69,7 +69,10 @@ func TestTarget(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.want.status != 0 {
-				expectRefusal(t, d, d.Send(t, d.TokenRequest(&pair, c.body)), c.want)
+				line := expectRefusal(t, d, d.Send(t, d.TokenRequest(&pair, c.body)), c.want)
+				if c.want == scope && (line.Text("seen") != "ledger:read" || line.Text("expected") == "") {
+					t.Errorf("the operator is not told which scope, and what is granted: %v", line)
+				}
 				return
 			}
 			resp := d.Send(t, d.TokenRequest(&pair, c.body))
