@@ -217,6 +217,7 @@ func TestScope(t *testing.T) {
 	refused := refusal{http.StatusBadRequest, "invalid_scope", "scope_not_granted", ""}
 	for _, c := range []struct{ name, client, scope, got string }{ // got "" is a refusal
 		{"none: all of them", "acme-edge", "", "accounts:read accounts:write"},
+		{"none: of the API's only its own", "acme-billing", "", "accounts:read"},
 		{"one", "acme-edge", "accounts:read", "accounts:read"},
 		{"both, in another order", "acme-edge", "accounts:write accounts:read", "accounts:read accounts:write"},
 		{"one twice", "acme-edge", "accounts:read accounts:read", "accounts:read"},

@@ -86,6 +86,10 @@ func TestTarget(t *testing.T) {
 			}
 		})
 	}
+	t.Run("an API where the client has nothing", func(t *testing.T) {
+		acme := d.Pair(t, "acme-billing")
+		expectRefusal(t, d, d.PostToken(t, &acme, harness.TokenForm("acme-billing", "resource", harness.Ledger)), target)
+	})
 }
 
 // TestVerifierTakesHonestTokens are the positive twins of the attacks.
