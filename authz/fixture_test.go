@@ -45,6 +45,7 @@ type world struct {
 	server *authz.Server
 	store  storage.Store
 	ring   *keys.Ring
+	sealer *keys.Sealer
 	http   *httptest.Server
 	log    *logBuffer
 
@@ -91,6 +92,7 @@ func (w *world) start(ctx context.Context) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.sealer = sealer
 	w.ring, err = keys.Open(ctx, keys.Config{
 		Store: authz.KeyStore(w.store), Sealer: sealer, Clock: w.clock, Algorithm: "ES256", Purpose: "access_token",
 	})
@@ -112,6 +114,7 @@ func (w *world) start(ctx context.Context) {
 	w.server, err = authz.New(ctx, authz.Config{
 		Issuer: issuer, Store: w.store, Keys: w.ring, FeedKeys: feed, CheckpointKeys: checkpoints, Clock: w.clock,
 		Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Audit: authz.Audit{Instance: "test"}, Observe: w.log.observe,
+		Enrollment: authz.Enrollment{Sealer: sealer},
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -15,7 +15,12 @@ import (
 type Stored struct {
 	FeedSeq     int64 // number of the last entry of the revocation feed
 	SigningKeys []KeyCount
+	// CertificatesExpiring are those of clients that end within 30 days.
+	CertificatesExpiring int64
 }
+
+// expiringWithin is how far ahead CertificatesExpiring looks.
+const expiringWithin = 30 * 24 * time.Hour
 
 // KeyCount is how many signing keys of one purpose are in one state.
 type KeyCount struct {
@@ -26,7 +31,7 @@ type KeyCount struct {
 	Since time.Time
 }
 
-// Stored reads it: two cheap queries. A key that has left the JWK set is not
+// Stored reads it: three cheap queries. A key that has left the JWK set is not
 // counted.
 func (s *Server) Stored(ctx context.Context) (Stored, error) {
 	seq, err := s.store.FeedSeq(ctx)
@@ -37,7 +42,12 @@ func (s *Server) Stored(ctx context.Context) (Stored, error) {
 	if err != nil {
 		return Stored{}, fmt.Errorf("authz: reading signing keys: %w", err)
 	}
-	return Stored{FeedSeq: seq, SigningKeys: countKeys(keys, s.clock())}, nil
+	now := s.clock()
+	expiring, err := s.store.CountExpiringCertificates(ctx, now, now.Add(expiringWithin))
+	if err != nil {
+		return Stored{}, fmt.Errorf("authz: counting certificates: %w", err)
+	}
+	return Stored{FeedSeq: seq, SigningKeys: countKeys(keys, now), CertificatesExpiring: expiring}, nil
 }
 
 // keysRevoked is the state of keys that are there for the record only.

@@ -39,7 +39,8 @@ func TestMeasures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := authz.Stored{FeedSeq: got.FeedSeq, SigningKeys: []authz.KeyCount{
+	// The certificate of edge ends in a day.
+	want := authz.Stored{FeedSeq: got.FeedSeq, CertificatesExpiring: 1, SigningKeys: []authz.KeyCount{
 		{Purpose: "access_token", State: "active", Count: 1, Since: begun},
 		{Purpose: "access_token", State: "next", Count: 1},
 		{Purpose: "another", State: "retired", Count: 1, Since: begun.Add(-time.Hour)},

@@ -31,6 +31,9 @@ func publicHandler(c Config, issuerPath string, e *endpoints) http.Handler {
 		{e.documents.MetadataPath(), read, e.documents.ServeMetadata},
 		{e.documents.JWKSPath(), read, c.serveKeys(e.documents)},
 	}
+	if e.enrollment != nil {
+		routes = append(routes, route{issuerPath + oauth.PathEnroll, []string{http.MethodPost}, e.enrollment.ServeHTTP})
+	}
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	for _, r := range routes {
 		router.Path(r.path).Methods(r.methods...).HandlerFunc(r.handler)

@@ -12,12 +12,14 @@ import (
 	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/authz/enroll"
 	"github.com/certbound/certbound/authz/introspect"
 	"github.com/certbound/certbound/authz/issued"
 	"github.com/certbound/certbound/authz/keyset"
 	"github.com/certbound/certbound/authz/metadata"
 	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/authz/revoke"
+	"github.com/certbound/certbound/authz/sightings"
 	"github.com/certbound/certbound/authz/signing"
 	"github.com/certbound/certbound/authz/token"
 	"github.com/certbound/certbound/keys"
@@ -43,6 +45,9 @@ type Config struct {
 
 	// KeySets reads what clients publish at a jwks_uri.
 	KeySets KeySets
+
+	// Enrollment signs certificates for links.
+	Enrollment Enrollment
 
 	// Observe hears each decision of every endpoint; see decision.Sink.
 	Observe func(*decision.Decision)
@@ -80,6 +85,10 @@ type Server struct {
 	public http.Handler
 	admin  http.Handler
 
+	seen   *sightings.Log
+	notify func()       // wakes those who wait for the feed
+	sealer *keys.Sealer // of enrolment's issuers; nil: there is no enrolment
+
 	bundles trustState
 	keySets *keyset.Refresher // nil: none are read
 }
@@ -112,7 +121,14 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{store: c.Store, trust: trust.NewSet(nil, nil), audit: recorder, clock: c.Clock, logger: c.Logger}
+	seen, err := sightings.New(sightings.Config{Store: c.Store, Clock: c.Clock, Logger: c.Logger})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Enrollment.check(ctx, c.Store); err != nil {
+		return nil, err
+	}
+	s := &Server{seen: seen, sealer: c.Enrollment.Sealer, store: c.Store, trust: trust.NewSet(nil, nil), audit: recorder, clock: c.Clock, logger: c.Logger}
 	if err := s.ReloadTrust(ctx); err != nil {
 		return nil, err
 	}
@@ -135,6 +151,7 @@ func (s *Server) wire(c Config) error {
 		return err
 	}
 	notifier := new(revoke.Notifier)
+	s.notify = notifier.Notify
 	if s.keySets, err = s.newKeySets(c, notifier); err != nil {
 		return err
 	}
@@ -173,11 +190,12 @@ type endpoints struct {
 	introspection *introspect.Endpoint
 	revocation    *revoke.Endpoint
 	feed          *revoke.Feed
+	enrollment    *enroll.Endpoint // nil: there is none
 }
 
 func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, tokens *issued.Verifier, notifier *revoke.Notifier) (*endpoints, error) {
 	var e endpoints
-	var errs [5]error
+	var errs [6]error
 	records, err := registry.New(c.Store, s.registrationChanged)
 	if err != nil {
 		return nil, err
@@ -185,7 +203,7 @@ func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, to
 	e.documents, errs[0] = metadata.New(c.Issuer, published{c.Keys, c.FeedKeys}, c.Keys.Policy().CacheTime)
 	e.token, errs[1] = token.New(token.Config{
 		Issuer: c.Issuer, Authenticator: authenticator, Records: records, Signers: c.Keys, Audit: s.audit,
-		Lifetime: c.TokenLifetime, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
+		Seen: s.seen, Lifetime: c.TokenLifetime, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	e.introspection, errs[2] = introspect.New(introspect.Config{
 		Authenticator: authenticator, Tokens: tokens, Records: c.Store, Audit: s.audit,
@@ -199,6 +217,7 @@ func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, to
 		Issuer: c.Issuer, Authenticator: authenticator, Records: c.Store, Signer: c.FeedKeys, Audit: s.audit,
 		Notifier: notifier, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
+	e.enrollment, errs[5] = s.newEnrollment(c, authenticator)
 	return &e, errors.Join(errs[:]...)
 }
 
@@ -225,7 +244,7 @@ func (s *Server) adminHandler(c Config, authenticator *clientauth.Authenticator,
 		return nil, err
 	}
 	return admin.NewHandler(admin.Config{
-		Issuer: c.Issuer, Verifier: verifier, Authenticator: authenticator, Store: c.Store,
+		Issuer: c.Issuer, Enrolls: c.Enrollment.Sealer != nil, Verifier: verifier, Authenticator: authenticator, Store: c.Store,
 		Audit: s.audit, Keys: s.keeper, Checkpoints: c.CheckpointKeys, Notify: notifier.Notify,
 		TrustChanged: func(ctx context.Context) { _ = s.refreshTrust(ctx) }, // token requests read it again, or say why not
 		Clock:        c.Clock, Logger: c.Logger, Observe: c.Observe,
@@ -242,6 +261,8 @@ func (s *Server) Run(ctx context.Context) {
 	work.Go(func() { s.audit.Run(ctx) })
 	work.Go(func() { s.feed.Run(ctx) })
 	work.Go(func() { s.prune(ctx) })
+	work.Go(func() { s.seen.Run(ctx) })
+	work.Go(func() { s.retire(ctx) })
 	work.Go(func() { s.followTrust(ctx) })
 	work.Go(func() { s.keeper.Run(ctx) })
 	if s.keySets != nil {
@@ -269,6 +290,9 @@ func (s *Server) prune(ctx context.Context) {
 		})
 		if err != nil && ctx.Err() == nil {
 			s.logger.LogAttrs(ctx, slog.LevelWarn, "feed_not_pruned", slog.String("detail", err.Error()))
+		}
+		if err := s.tidyCertificates(ctx); err != nil && ctx.Err() == nil {
+			s.logger.LogAttrs(ctx, slog.LevelWarn, "certificates_not_tidied", slog.String("detail", err.Error()))
 		}
 	}
 }

@@ -37,6 +37,10 @@ type Client struct {
 	// in the background. Certificates read from an earlier address go at once.
 	JWKSURI string `yaml:"jwks_uri" json:"jwks_uri,omitempty"`
 
+	// RegisteredOnly refuses certificates of a tls_client_auth client that are not on
+	// record, although its trust bundle and subject value would accept them.
+	RegisteredOnly bool `yaml:"registered_only" json:"registered_only,omitempty"`
+
 	Scope    string `yaml:"scope" json:"scope,omitempty"` // space-separated
 	Disabled bool   `yaml:"disabled" json:"disabled,omitempty"`
 }
@@ -65,11 +69,15 @@ func (c Client) record(now time.Time) (clientRecord, faults) {
 	var more faults
 	switch c.AuthMethod {
 	case storage.TLSClientAuth:
-		record.client.TrustBundle = c.TrustBundle
+		record.client.TrustBundle, record.client.RegisteredOnly = c.TrustBundle, c.RegisteredOnly
 		record.client.Matcher, more = c.matcher()
 	case storage.SelfSignedTLSClientAuth:
+		if c.RegisteredOnly {
+			more.add("registered_only", errors.New("registered_only belongs to tls_client_auth; self-signed certificates always are"))
+		}
 		record.client.JWKSURI = c.JWKSURI
-		record.certificates, more = c.certificates(now)
+		certificates, faults := c.certificates(now)
+		record.certificates, more = certificates, append(more, faults...)
 	default:
 		more.add("token_endpoint_auth_method", fmt.Errorf("token_endpoint_auth_method must be %s or %s", storage.TLSClientAuth, storage.SelfSignedTLSClientAuth))
 	}
@@ -149,7 +157,8 @@ func ensureClient(ctx context.Context, tx storage.Tx, wanted clientRecord) error
 		return err
 	}
 	same := have.Name == want.Name && have.Method == want.Method && have.Matcher == want.Matcher &&
-		have.TrustBundle == want.TrustBundle && have.JWKSURI == want.JWKSURI && slices.Equal(have.Scopes, want.Scopes) && have.Disabled == want.Disabled
+		have.TrustBundle == want.TrustBundle && have.JWKSURI == want.JWKSURI && have.RegisteredOnly == want.RegisteredOnly &&
+		slices.Equal(have.Scopes, want.Scopes) && have.Disabled == want.Disabled
 	if same && !removed {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/certbound/certbound/authz/audit"
@@ -20,6 +21,11 @@ type RegisteredCertificate struct {
 	ClientID  string     `json:"client_id"`
 	Subject   string     `json:"subject"`
 	CreatedAt time.Time  `json:"created_at"`
+	Status    string     `json:"status" doc:"pending (not used yet), active, retiring (accepted until retire_at), retired, expired or revoked."`
+	Source    string     `json:"source" doc:"registered, enrolled (signed here for a link) or seen (shown by a tls_client_auth client, which gives it no right)."`
+	RetireAt  *time.Time `json:"retire_at,omitempty"`
+	FirstSeen *time.Time `json:"first_seen,omitempty" doc:"When it first got a token."`
+	LastSeen  *time.Time `json:"last_seen,omitempty" doc:"When it last got one, some minutes late."`
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
 	Reason    string     `json:"revocation_reason,omitempty"`
 }
@@ -34,7 +40,7 @@ type CertificateBody struct {
 	Certificate string `json:"certificate" doc:"The client's certificate in PEM, without its key and without a chain."`
 }
 
-func viewRegistered(ctx context.Context, from storage.DenialReader, stored storage.Certificate) (*RegisteredCertificate, error) {
+func viewRegistered(ctx context.Context, from storage.DenialReader, stored storage.Certificate, now time.Time) (*RegisteredCertificate, error) {
 	leaf, err := x509.ParseCertificate(stored.DER)
 	if err != nil {
 		return nil, fmt.Errorf("admin: a registered certificate of %s: %w", stored.ClientID, err)
@@ -50,6 +56,7 @@ func viewRegistered(ctx context.Context, from storage.DenialReader, stored stora
 	case err != nil && !errors.Is(err, storage.ErrNotFound):
 		return nil, err
 	}
+	v.live(&stored, now)
 	return v, nil
 }
 
@@ -74,7 +81,7 @@ func (h *Handler) listCertificates(c *call) (*answer, *refusal) {
 	}
 	list := CertificateList{Certificates: []*RegisteredCertificate{}}
 	for _, one := range registered {
-		view, err := viewRegistered(c.Context(), h.Store, one)
+		view, err := viewRegistered(c.Context(), h.Store, one, c.now)
 		if err != nil {
 			return nil, unavailable(err)
 		}
@@ -92,7 +99,7 @@ func (h *Handler) getCertificate(c *call) (*answer, *refusal) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	view, err := viewRegistered(c.Context(), h.Store, stored)
+	view, err := viewRegistered(c.Context(), h.Store, stored, c.now)
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -134,7 +141,7 @@ func (h *Handler) addCertificate(c *call) (*answer, *refusal) {
 		if err := tx.AddCertificate(ctx, record.record); err != nil {
 			return err
 		}
-		view, err := viewRegistered(ctx, tx, record.record)
+		view, err := viewRegistered(ctx, tx, record.record, c.now)
 		if err != nil {
 			return err
 		}
@@ -163,14 +170,13 @@ func oneCertificate(text string, bad *invalid) *x509.Certificate {
 const privateKeySent = "holds a private key, which nobody but the client needs: it has now been sent over the network, so replace key and certificate, and send the certificate alone"
 
 func certificateFits(ctx context.Context, tx storage.Tx, c *call, client storage.Client, wanted certificateRecord) error {
-	if client.Method != storage.SelfSignedTLSClientAuth {
-		return conflicting([]taken{{"", "the client is registered for tls_client_auth: its certificates chain to its trust bundle and are not registered one by one", ""}})
-	}
 	if client.JWKSURI != "" {
 		return conflicting([]taken{{"", "the client's certificates are those it publishes at its jwks_uri", ""}})
 	}
 	owner, err := tx.Certificate(ctx, wanted.record.Thumbprint)
-	if !errors.Is(err, storage.ErrNotFound) {
+	// What this client was only seen with is registered by it.
+	seen := err == nil && !owner.Registered() && owner.ClientID == client.ID
+	if !seen && !errors.Is(err, storage.ErrNotFound) {
 		if err != nil {
 			return err
 		}
@@ -187,6 +193,7 @@ func certificateFits(ctx context.Context, tx storage.Tx, c *call, client storage
 	if err != nil {
 		return err
 	}
+	registered = slices.DeleteFunc(registered, func(c storage.Certificate) bool { return !c.Registered() })
 	if len(registered) >= keyset.MaxCertificates {
 		return conflicting([]taken{{"", fmt.Sprintf("the client has %d certificates, which is the most; remove one first", len(registered)), ""}})
 	}
@@ -223,7 +230,7 @@ func (h *Handler) removeCertificate(c *call) (*answer, *refusal) {
 		if stored, err = tx.Certificate(ctx, x5t); err != nil {
 			return err
 		}
-		before, err := viewRegistered(ctx, tx, stored)
+		before, err := viewRegistered(ctx, tx, stored, c.now)
 		if err != nil {
 			return err
 		}
@@ -242,8 +249,13 @@ func (h *Handler) removeCertificate(c *call) (*answer, *refusal) {
 	})
 }
 
-func (h *Handler) recordCertificate(c *call, tx storage.Tx, kind audit.Kind, client storage.Client, of storage.Certificate, before, after *RegisteredCertificate) error {
+func (h *Handler) recordCertificate(c *call, tx storage.Tx, kind audit.Kind, client storage.Client, of storage.Certificate, before, after *RegisteredCertificate, more ...string) error {
 	detail := map[string]any{}
+	for i := 0; i+1 < len(more); i += 2 {
+		if more[i+1] != "" {
+			detail[more[i]] = more[i+1]
+		}
+	}
 	if before != nil {
 		detail["before"] = before
 	}

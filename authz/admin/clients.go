@@ -53,7 +53,7 @@ func viewOf(c storage.Client) *ClientView {
 	v := &ClientView{
 		Client: Client{
 			ClientID: c.ID, PartnerID: c.PartnerID, ClientName: c.Name, AuthMethod: c.Method,
-			TrustBundle: c.TrustBundle, JWKSURI: c.JWKSURI, Scope: strings.Join(c.Scopes, " "),
+			TrustBundle: c.TrustBundle, JWKSURI: c.JWKSURI, RegisteredOnly: c.RegisteredOnly, Scope: strings.Join(c.Scopes, " "),
 		},
 		Disabled: c.Disabled, PartnerDisabled: c.PartnerDisabled,
 		Generation: c.Generation, Version: c.Version, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
@@ -84,6 +84,9 @@ func readView(ctx context.Context, from viewReader, id string) (storage.Client, 
 	}
 	v := viewOf(client)
 	for _, c := range registered {
+		if !c.Registered() {
+			continue // the view, and its ETag, do not change because a client works
+		}
 		v.Certificates = append(v.Certificates, CertificateView{c.Thumbprint.String(), c.NotBefore, c.NotAfter})
 	}
 	return client, v, v.readKeySet(ctx, from)

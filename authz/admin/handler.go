@@ -55,6 +55,7 @@ type Config struct {
 	Audit         Audit
 	Checkpoints   audit.Signer // of keys that sign audit checkpoints and nothing else
 	Keys          Keys
+	Enrolls       bool   // whether /enroll is there for the links this API makes
 	Notify        func() // called after each change, to wake those who wait for the feed
 	// TrustChanged is called after a change of a trust bundle and before its answer,
 	// so that the next request meets the new one.

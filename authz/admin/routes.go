@@ -131,6 +131,20 @@ var routes = []route{
 	{http.MethodPost, "/admin/v1/clients/{id}/certificates", ScopeWrite, (*Handler).addCertificate, create("addCertificate", "Register one more certificate of a self-signed client", CertificateBody{}, RegisteredCertificate{}, 0)},
 	{http.MethodDelete, "/admin/v1/clients/{id}/certificates/{x5t}", ScopeWrite, (*Handler).removeCertificate, remove("removeCertificate", "Take a certificate away from a client; its tokens die", false)},
 
+	{http.MethodGet, "/admin/v1/clients/{id}/enrollments", ScopeRead, (*Handler).listEnrollments, read("listEnrollments", "List the enrolment links of a client", EnrollmentList{})},
+
+	{http.MethodPost, "/admin/v1/enrollments", ScopeWrite, (*Handler).createEnrollment, operation{
+		id: "createEnrollment", summary: "Make a link by which a client has one certificate signed", body: EnrollmentBody{}, answer: NewEnrollment{}, status: http.StatusCreated,
+	}},
+	{http.MethodGet, "/admin/v1/enrollments/{id}", ScopeRead, (*Handler).getEnrollment, read("getEnrollment", "Show an enrolment link, without its secret", EnrollmentView{})},
+	{http.MethodPost, "/admin/v1/enrollments/{id}/cancel", ScopeWrite, (*Handler).cancelEnrollment, operation{
+		id: "cancelEnrollment", summary: "Let an unused enrolment link end now", body: ReasonBody{}, optional: true, answer: EnrollmentView{}, dry: Preview{},
+	}},
+
+	{http.MethodGet, "/admin/v1/certificates", ScopeRead, (*Handler).expiringCertificates, listed("listExpiringCertificates", "List the certificates that end soon, over all clients", CertificateList{}, append(slices.Clone(pages),
+		document.Parameter{Name: "after", Description: "Certificates after this one; it comes with the Link of a page."},
+		document.Parameter{Name: "expires_before", Description: "Certificates that end before this time (RFC 3339); in 30 days when absent."}))},
+	{http.MethodPost, "/admin/v1/certificates/{x5t}/retire", ScopeOperate, (*Handler).retireCertificate, act("retireCertificate", "Accept a certificate until a given time, for a rotation", RetireBody{}, false, RegisteredCertificate{})},
 	{http.MethodGet, "/admin/v1/certificates/{x5t}", ScopeRead, (*Handler).getCertificate, one("getCertificate", "Show a registered certificate and whose it is", RegisteredCertificate{})},
 	{http.MethodPost, "/admin/v1/certificates/{x5t}/revoke", ScopeOperate, (*Handler).revokeCertificate, operation{
 		id: "revokeCertificate", summary: "Revoke a certificate, registered or not", body: ReasonBody{}, answer: Revocation{}, dry: Preview{},

@@ -23,6 +23,13 @@ const (
 	IntrospectionRefused Kind = "introspection.refused"
 	FeedRefused          Kind = "feed.refused"
 	CertificateRevoked   Kind = "certificate.revoked"
+	CertificateRetired   Kind = "certificate.retired"  // it is accepted until a given time
+	CertificateEnrolled  Kind = "certificate.enrolled" // signed here for a link
+	CertificateRenewed   Kind = "certificate.renewed"  // signed here for the one before
+	EnrollmentCreated    Kind = "enrollment.created"
+	EnrollmentCancelled  Kind = "enrollment.cancelled"
+	EnrollmentRefused    Kind = "enrollment.refused"
+	EnrollmentIssuerSet  Kind = "enrollment_issuer.set" // a CA went online
 	ClientDisabled       Kind = "client.disabled"
 	ClientEnabled        Kind = "client.enabled"
 	KeyPublished         Kind = "key.published"      // it is in the JWK set and does not sign yet

@@ -40,6 +40,15 @@ func (r *records) ClientCertificates(context.Context, string) ([]storage.Certifi
 	return r.registered, nil
 }
 
+func (r *records) Certificate(_ context.Context, t thumbprint.Thumbprint) (storage.Certificate, error) {
+	for _, c := range r.registered {
+		if c.Thumbprint == t {
+			return c, nil
+		}
+	}
+	return storage.Certificate{}, storage.ErrNotFound
+}
+
 func (r *records) CertificateDenied(_ context.Context, t thumbprint.Thumbprint) (bool, error) {
 	r.asked++
 	return r.denied[t], r.err

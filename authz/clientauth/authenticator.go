@@ -18,6 +18,8 @@ import (
 // Records is what the authenticator reads.
 type Records interface {
 	Client(ctx context.Context, id string) (storage.Client, error)
+	// Certificate returns what is known of a certificate, or storage.ErrNotFound.
+	Certificate(ctx context.Context, t thumbprint.Thumbprint) (storage.Certificate, error)
 	ClientCertificates(ctx context.Context, clientID string) ([]storage.Certificate, error)
 	CertificateDenied(ctx context.Context, t thumbprint.Thumbprint) (bool, error)
 }
@@ -67,6 +69,9 @@ func (a *Authenticator) With(records Records) *Authenticator {
 type Authenticated struct {
 	Client storage.Client
 	Peer   *peercert.Peer
+	// Until is when the certificate stops being accepted: its notAfter, or before that
+	// the time it retires.
+	Until time.Time
 }
 
 // Authenticate runs RFC 8705 §2 over one request and fills the evidence as it
@@ -115,12 +120,17 @@ func (a *Authenticator) identify(r *http.Request, clientID string, peer *peercer
 	if refusal := a.notDenied(r.Context(), peer); refusal != nil {
 		return nil, refusal
 	}
-	if refusal := a.verify(r.Context(), client, peer, evidence); refusal != nil {
+	record, refusal := a.verify(r.Context(), client, peer, evidence)
+	if refusal != nil {
+		return nil, refusal
+	}
+	until, refusal := a.until(peer, record)
+	if refusal != nil {
 		return nil, refusal
 	}
 	evidence.ClientID, evidence.Partner, evidence.ClaimedClientID = client.ID, client.PartnerID, ""
 	a.descriptions.keep(peer.Thumbprint, evidence.Certificate)
-	return &Authenticated{client, peer}, nil
+	return &Authenticated{client, peer, until}, nil
 }
 
 // presented returns the certificate the peer proved possession of, after the
@@ -189,16 +199,20 @@ func (a *Authenticator) notDenied(ctx context.Context, peer *peercert.Peer) *oau
 	return nil
 }
 
-// verify applies the method the client is registered with. The look of the
+// verify applies the method the client is registered with, and returns what is on
+// record about the certificate; nothing is the zero value. The look of the
 // certificate or of its chain never chooses the method.
-func (a *Authenticator) verify(ctx context.Context, client storage.Client, peer *peercert.Peer, evidence *decision.Evidence) *oauth.Error {
+func (a *Authenticator) verify(ctx context.Context, client storage.Client, peer *peercert.Peer, evidence *decision.Evidence) (storage.Certificate, *oauth.Error) {
 	switch client.Method {
 	case storage.TLSClientAuth:
-		return a.verifyPKI(client, peer, evidence)
+		if refusal := a.verifyPKI(client, peer, evidence); refusal != nil {
+			return storage.Certificate{}, refusal
+		}
+		return a.onRecord(ctx, client, peer)
 	case storage.SelfSignedTLSClientAuth:
 		return a.verifySelfSigned(ctx, client, peer)
 	default:
-		return oauth.Refuse(decision.MethodMismatch, "the client is not registered for mutual-TLS client authentication")
+		return storage.Certificate{}, oauth.Refuse(decision.MethodMismatch, "the client is not registered for mutual-TLS client authentication")
 	}
 }
 

@@ -2,6 +2,7 @@ package clientauth
 
 import (
 	"context"
+	"slices"
 
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/keys/peercert"
@@ -12,14 +13,19 @@ import (
 // verifySelfSigned is self_signed_tls_client_auth, RFC 8705 §2.2: the presented
 // certificate equals one that is registered for this client. The comparison is
 // over the whole certificate; the chain, the EKU and the CA flags are not asked.
-func (a *Authenticator) verifySelfSigned(ctx context.Context, client storage.Client, peer *peercert.Peer) *oauth.Error {
+func (a *Authenticator) verifySelfSigned(ctx context.Context, client storage.Client, peer *peercert.Peer) (storage.Certificate, *oauth.Error) {
 	registered, err := a.Records.ClientCertificates(ctx, client.ID)
 	if err != nil {
-		return oauth.RefuseFor(decision.StorageUnavailable, err)
+		return storage.Certificate{}, oauth.RefuseFor(decision.StorageUnavailable, err)
 	}
+	// What was seen or signed here when the client was registered for tls_client_auth
+	// is no credential of this method.
+	registered = slices.DeleteFunc(slices.Clone(registered), func(c storage.Certificate) bool {
+		return c.Source != storage.CertificateRegistered
+	})
 	for _, certificate := range registered {
 		if certificate.Thumbprint.Equal(peer.Thumbprint) {
-			return nil
+			return certificate, nil
 		}
 	}
 	if client.JWKSURI != "" && a.Unregistered != nil {
@@ -31,5 +37,5 @@ func (a *Authenticator) verifySelfSigned(ctx context.Context, client storage.Cli
 		refusal.Expected = registered[len(registered)-1].Thumbprint.String()
 	}
 	refusal.Seen = peer.Thumbprint.String()
-	return refusal
+	return storage.Certificate{}, refusal
 }

@@ -28,6 +28,7 @@ const (
 	PathIntrospect  = "/oauth2/introspect"
 	PathRevoke      = "/oauth2/revoke"
 	PathRevocations = "/oauth2/revocations"
+	PathEnroll      = "/enroll"
 	PathJWKS        = "/.well-known/jwks.json"
 	// PathMetadata stands between the issuer's host and its path, RFC 8414 §3.
 	PathMetadata = "/.well-known/oauth-authorization-server"

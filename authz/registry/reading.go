@@ -32,6 +32,12 @@ func (r *Reading) ClientCertificates(ctx context.Context, clientID string) ([]st
 	return r.view.ClientCertificates(ctx, clientID)
 }
 
+// Certificate implements what package clientauth reads.
+func (r *Reading) Certificate(ctx context.Context, x5t thumbprint.Thumbprint) (storage.Certificate, error) {
+	r.used = true
+	return r.view.Certificate(ctx, x5t)
+}
+
 // CertificateDenied implements what package clientauth reads.
 func (r *Reading) CertificateDenied(ctx context.Context, x5t thumbprint.Thumbprint) (bool, error) {
 	r.used = true

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/certbound/certbound/keys/thumbprint"
@@ -19,7 +20,8 @@ type View struct {
 	version int64
 
 	clients      memory[string, storage.Client]
-	certificates memory[string, []storage.Certificate]   // of a client
+	certificates memory[string, []storage.Certificate] // of a client
+	known        memory[thumbprint.Thumbprint, storage.Certificate]
 	allowed      memory[thumbprint.Thumbprint, struct{}] // certificates that are not denied
 	byAudience   memory[string, storage.API]
 	owning       memory[string, []storage.API] // by scopes, joined
@@ -40,6 +42,25 @@ func (v *View) Client(ctx context.Context, id string) (storage.Client, error) {
 // ClientCertificates implements what package clientauth reads.
 func (v *View) ClientCertificates(ctx context.Context, clientID string) ([]storage.Certificate, error) {
 	return v.certificates.get(clientID, func() ([]storage.Certificate, error) { return v.store.ClientCertificates(ctx, clientID) })
+}
+
+// Certificate implements what package clientauth reads. It is asked about
+// certificates that have proved a path to a trust bundle, so that nothing is on
+// record is remembered as well: what is put there later, and matters, is another
+// version.
+func (v *View) Certificate(ctx context.Context, x5t thumbprint.Thumbprint) (storage.Certificate, error) {
+	record, err := v.known.get(x5t, func() (storage.Certificate, error) {
+		record, err := v.store.Certificate(ctx, x5t)
+		if errors.Is(err, storage.ErrNotFound) {
+			return storage.Certificate{}, nil
+		}
+		record.DER = nil // nobody who asks here needs it
+		return record, err
+	})
+	if err == nil && record.ClientID == "" {
+		err = storage.ErrNotFound
+	}
+	return record, err
 }
 
 // CertificateDenied implements what package clientauth reads. A denied one is

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/keys"
+	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/resource/decision"
 )
 
@@ -39,6 +41,11 @@ type Audit interface {
 	Refused(e audit.Event)
 }
 
+// Seen notes which certificates are in use. It must not block.
+type Seen interface {
+	Note(clientID string, t thumbprint.Thumbprint, leaf *x509.Certificate)
+}
+
 // Config holds the endpoint's dependencies; all are required but Lifetime and Observe.
 type Config struct {
 	Issuer        string // the iss claim
@@ -46,6 +53,7 @@ type Config struct {
 	Records       *registry.Registry // clients and APIs
 	Signers       Signers
 	Audit         Audit
+	Seen          Seen          // hears of each certificate that a token is issued for
 	Lifetime      time.Duration // of a token whose API says nothing; 0 means oauth.DefaultTokenLifetime
 	Clock         func() time.Time
 	Logger        *slog.Logger
@@ -66,7 +74,7 @@ func New(c Config) (*Endpoint, error) {
 	switch {
 	case c.Issuer == "":
 		return nil, errors.New("token: Config.Issuer is missing")
-	case c.Authenticator == nil || c.Records == nil || c.Signers == nil || c.Audit == nil || c.Clock == nil || c.Logger == nil:
+	case c.Authenticator == nil || c.Records == nil || c.Signers == nil || c.Audit == nil || c.Seen == nil || c.Clock == nil || c.Logger == nil:
 		return nil, errors.New("token: a dependency in Config is missing")
 	case c.Lifetime < time.Second || c.Lifetime > oauth.MaxTokenLifetime || c.Lifetime%time.Second != 0:
 		return nil, errors.New("token: Config.Lifetime must be whole seconds, from 1s to 1h")
@@ -80,6 +88,8 @@ type Response struct {
 	TokenType   string `json:"token_type"`
 	ExpiresIn   int64  `json:"expires_in"` // seconds, exactly exp - iat
 	Scope       string `json:"scope"`
+
+	client *clientauth.Authenticated // it is for
 }
 
 // ServeHTTP answers one token request, records its decision and logs it.
@@ -136,6 +146,7 @@ func (e *Endpoint) decide(r *http.Request, form oauth.Form, d *decision.Decision
 			// 9. The record: no token leaves before it is durable (design rule 16).
 			err := e.record(ctx, d, view.Version())
 			if err == nil {
+				e.Seen.Note(response.client.Client.ID, response.client.Peer.Thumbprint, response.client.Peer.Leaf)
 				return response, nil
 			}
 			if !errors.Is(err, audit.ErrOutdated) {

@@ -44,9 +44,9 @@ func (e *Endpoint) issue(r *http.Request, form oauth.Form, records *registry.Rea
 		return nil, refusal
 	}
 	evidence.Audience, evidence.ScopesHeld = target.audience, target.requested
-	// 5. The lifetime: never past the certificate.
+	// 5. The lifetime: never past the certificate, or the time it retires.
 	issuedAt := e.Clock().UTC().Truncate(time.Second)
-	expiry, refusal := expires(issuedAt, e.lifetime(target), client.Peer.Leaf.NotAfter)
+	expiry, refusal := expires(issuedAt, e.lifetime(target), client.Until)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -65,6 +65,7 @@ func (e *Endpoint) issue(r *http.Request, form oauth.Form, records *registry.Rea
 		return nil, refusal
 	}
 	return &Response{
+		client:      client,
 		AccessToken: token,
 		TokenType:   "Bearer",
 		ExpiresIn:   int64(expiry.Sub(issuedAt) / time.Second),
@@ -95,7 +96,7 @@ func (e *Endpoint) lifetime(t target) time.Duration {
 // the certificate it is bound to.
 func expires(issuedAt time.Time, lifetime time.Duration, notAfter time.Time) (time.Time, *oauth.Error) {
 	if notAfter.Sub(issuedAt) < minRemaining {
-		return time.Time{}, oauth.Refuse(decision.CertificateExpired, "the client certificate ends in less than 5 seconds")
+		return time.Time{}, oauth.Refuse(decision.CertificateExpired, "the client certificate ends, or retires, in less than 5 seconds")
 	}
 	expiry := issuedAt.Add(lifetime)
 	if expiry.After(notAfter) {

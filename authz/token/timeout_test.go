@@ -83,6 +83,8 @@ func (unused) Record(context.Context, audit.Event) error {
 }
 func (unused) Refused(audit.Event) {}
 
+func (unused) Note(string, thumbprint.Thumbprint, *x509.Certificate) {}
+
 // TestHungDisk: a request does not wait for the database for ever, whichever
 // read hangs.
 func TestHungDisk(t *testing.T) {
@@ -99,7 +101,7 @@ func TestHungDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			endpoint, err := New(Config{
-				Issuer: "https://as.example", Authenticator: authenticator, Records: registered, Signers: unused{}, Audit: unused{},
+				Issuer: "https://as.example", Authenticator: authenticator, Records: registered, Signers: unused{}, Audit: unused{}, Seen: unused{},
 				Clock: clock, Logger: slog.New(slog.DiscardHandler),
 			})
 			if err != nil {

@@ -18,6 +18,7 @@ const (
 	TokenRequest         Journey = "token_request"         // a client at the token endpoint, or at no endpoint
 	IntrospectionRequest Journey = "introspection_request" // RFC 7662
 	RevocationRequest    Journey = "revocation_request"    // RFC 7009
+	EnrollmentRequest    Journey = "enrollment_request"    // a client that wants its certificate signed
 	FeedRequest          Journey = "feed_request"          // a resource server at the revocation feed
 	APIRequest           Journey = "api_request"           // a call at the resource server
 )

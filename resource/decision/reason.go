@@ -31,6 +31,15 @@ const (
 	IntrospectionUnavailable Reason = "introspection_unavailable"
 )
 
+// Why no certificate was signed at /enroll.
+const (
+	EnrollmentMalformed Reason = "enrollment_malformed"
+	EnrollmentRefused   Reason = "enrollment_refused"
+	EnrollmentMismatch  Reason = "enrollment_mismatch"
+	RequestRefused      Reason = "certificate_request_refused"
+	PrivateKeySent      Reason = "private_key_sent"
+)
+
 // What is wrong with the client certificate, as far as it can be said of the
 // certificate and its chain.
 const (
@@ -43,6 +52,7 @@ const (
 	ChainIncomplete        Reason = "chain_incomplete"
 	CertificateWrongUsage  Reason = "certificate_wrong_usage"
 	CertificateRevoked     Reason = "certificate_revoked"
+	CertificateRetired     Reason = "certificate_retired"
 	RetiredBundle          Reason = "retired_bundle"
 )
 
@@ -142,6 +152,15 @@ var atAuthorizationServer = map[Reason]Answer{
 	MethodMismatch:             clientFailure(),
 	SubjectMismatch:            clientFailure(),
 	CertificateNotRegistered:   clientFailure(),
+
+	CertificateRetired: clientFailure(),
+
+	RateLimited:         answer(429, "temporarily_unavailable", "too many requests; come back after the seconds in Retry-After"),
+	EnrollmentMalformed: answer(400, "invalid_request", "send one JSON object with csr and, to use a link, its secret, as application/json in UTF-8"),
+	EnrollmentRefused:   answer(403, "access_denied", "no certificate is signed for this; ask for a new link"),
+	EnrollmentMismatch:  answer(422, "invalid_request", "the certificate request names something else than the client this is for; leave the names out, the certificate gets the right ones"),
+	RequestRefused:      answer(422, "invalid_request", "the certificate request cannot be accepted: it must be one PEM block CERTIFICATE REQUEST, signed by its own strong key, and ask for no more than a client certificate"),
+	PrivateKeySent:      answer(422, "invalid_request", "a private key was sent, which must never leave the machine it was made on: consider it lost, make a new one, and send the certificate request alone"),
 
 	TokenOfAnotherClient: answer(400, "unauthorized_client", "the token was issued to another client; only the client it was issued to can revoke it"),
 	NotAResourceServer:   answer(403, "access_denied", "only a client that is registered as a resource server of an API may read the revocation feed"),

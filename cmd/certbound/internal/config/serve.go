@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/certbound/certbound/authz/enroll"
 	"github.com/certbound/certbound/authz/keyset"
 	"github.com/certbound/certbound/authz/oauth"
 	"github.com/certbound/certbound/keys"
@@ -35,6 +36,8 @@ type Serve struct {
 	Audit Audit `yaml:"audit" envPrefix:"AUDIT_" reload:"restart"`
 	// Fetch says how addresses are called that clients register.
 	Fetch Fetch `yaml:"fetch" envPrefix:"FETCH_"`
+	// Enrollment says whether and how certificates are signed for links.
+	Enrollment Enrollment `yaml:"enrollment" envPrefix:"ENROLLMENT_" reload:"restart"`
 	// Admin is the listener of the admin API. Default: none.
 	Admin Admin `yaml:"admin" envPrefix:"ADMIN_" reload:"restart"`
 	// Ops is the listener of /livez, /readyz and /metrics. Default: none.
@@ -149,6 +152,19 @@ func (f *Fetch) validate(c *checker) {
 	}
 }
 
+// Enrollment configures /enroll, where whoever holds a link has one certificate
+// signed, by a CA that `certbound ca online` has put into the database.
+type Enrollment struct {
+	// Enabled makes /enroll answer. Default false.
+	Enabled bool `yaml:"enabled" env:"ENABLED"`
+	// MaxLifetime is the longest life of a certificate, whatever its link says.
+	// Default 9552h (398 days), 1h at the least.
+	MaxLifetime Duration `yaml:"max_lifetime" env:"MAX_LIFETIME"`
+	// PerMinute is how many requests one address may send in a minute, 1 to 6000.
+	// Default 30.
+	PerMinute int `yaml:"per_minute" env:"PER_MINUTE"`
+}
+
 // Admin configures the listener of the admin API. It has the certificate and the
 // TLS version of the public one.
 type Admin struct {
@@ -181,6 +197,7 @@ func defaultServe() *Serve {
 		Audit:         Audit{Durability: "strict", Instance: hostname(), RefusalsPerSecond: 200},
 		TLS:           TLS{MinVersion: "1.3"},
 		Fetch:         DefaultFetch(),
+		Enrollment:    Enrollment{MaxLifetime: Duration(enroll.MaxLifetime), PerMinute: 30},
 	}
 }
 
@@ -212,6 +229,10 @@ func (s *Serve) validate(c *checker) {
 		c.problem("audit.refusals_per_second", "%d is not from 1 to 10000", s.Audit.RefusalsPerSecond)
 	}
 	s.Fetch.validate(c)
+	c.within("enrollment.max_lifetime", s.Enrollment.MaxLifetime, enroll.MinLifetime, enroll.MaxLifetime)
+	if s.Enrollment.PerMinute < 1 || s.Enrollment.PerMinute > 6000 {
+		c.problem("enrollment.per_minute", "%d is not from 1 to 6000", s.Enrollment.PerMinute)
+	}
 	if s.Admin.Listen != "" {
 		c.address("admin.listen", s.Admin.Listen)
 	}

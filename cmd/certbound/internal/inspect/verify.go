@@ -132,6 +132,11 @@ func (r *records) ClientCertificates(context.Context, string) ([]storage.Certifi
 	return r.certificates, nil
 }
 
+// Certificate is what else is known of one, which only the server can say.
+func (r *records) Certificate(context.Context, thumbprint.Thumbprint) (storage.Certificate, error) {
+	return storage.Certificate{}, storage.ErrNotFound
+}
+
 // CertificateDenied is not known without the server.
 func (r *records) CertificateDenied(context.Context, thumbprint.Thumbprint) (bool, error) {
 	return false, nil

@@ -30,7 +30,7 @@ func (m *Metrics) ShowAuthz(source Authz) {
 	if m.authz.source.Swap(&source) == nil {
 		m.registry.MustRegister(m.batch, m.commit)
 	}
-	m.decisions.expect(decision.TokenRequest, decision.IntrospectionRequest, decision.RevocationRequest, decision.FeedRequest, admin.Journey)
+	m.decisions.expect(decision.TokenRequest, decision.IntrospectionRequest, decision.RevocationRequest, decision.FeedRequest, decision.EnrollmentRequest, admin.Journey)
 }
 
 // ObserveCommit counts one commit of the audit recorder. It is for audit.Config.
@@ -53,7 +53,7 @@ type authzCollector struct {
 
 	stored, dropped, unavailable, queued *prometheus.Desc
 	feedSeq, waiting, databaseUp         *prometheus.Desc
-	anchors, keys, keySince              *prometheus.Desc
+	anchors, keys, keySince, expiring    *prometheus.Desc
 
 	mu   sync.Mutex
 	last authz.Stored
@@ -75,6 +75,7 @@ func newAuthzCollector() *authzCollector {
 		databaseUp:  desc("database_up", "Whether the database answered when this was last asked, 1 or 0."),
 		anchors:     desc("trust_anchor_not_after_timestamp_seconds", "When the first anchor of an active trust bundle ends.", "bundle"),
 		keys:        desc("signing_keys", "Signing keys that are published or about to be.", "purpose", "state"),
+		expiring:    desc("client_certificates_expiring", "Certificates of clients, as far as they are on record, that end within 30 days."),
 		keySince:    desc("signing_key_active_since_timestamp_seconds", "Since when the active signing key is in use.", "purpose"),
 	}
 }
@@ -82,7 +83,7 @@ func newAuthzCollector() *authzCollector {
 // Describe implements prometheus.Collector.
 func (c *authzCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		c.stored, c.dropped, c.unavailable, c.queued, c.feedSeq, c.waiting, c.databaseUp, c.anchors, c.keys, c.keySince,
+		c.stored, c.dropped, c.unavailable, c.queued, c.feedSeq, c.waiting, c.databaseUp, c.anchors, c.keys, c.keySince, c.expiring,
 	} {
 		ch <- desc
 	}
@@ -110,6 +111,7 @@ func (c *authzCollector) Collect(ch chan<- prometheus.Metric) {
 		return // better nothing than what was
 	}
 	ch <- gauge(c.feedSeq, float64(stored.FeedSeq))
+	ch <- gauge(c.expiring, float64(stored.CertificatesExpiring))
 	for _, k := range stored.SigningKeys {
 		ch <- gauge(c.keys, float64(k.Count), k.Purpose, k.State)
 		if k.State == "active" {

@@ -140,8 +140,13 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 		return placeSeed(c, err)
 	}
 	a.fetcher.client.Store(in.fetcher)
+	enrollment := authz.Enrollment{MaxLifetime: time.Duration(c.Enrollment.MaxLifetime), PerMinute: c.Enrollment.PerMinute}
+	if c.Enrollment.Enabled {
+		enrollment.Sealer = in.sealer
+	}
 	server, err := authz.New(ctx, authz.Config{
-		Issuer: c.Issuer, Store: a.store, Keys: rings.tokens, FeedKeys: rings.feed, CheckpointKeys: rings.checkpoints,
+		Enrollment: enrollment,
+		Issuer:     c.Issuer, Store: a.store, Keys: rings.tokens, FeedKeys: rings.feed, CheckpointKeys: rings.checkpoints,
 		TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(), Observe: o.Metrics.Observe,
 		Audit: authz.Audit{
 			Instance: c.Audit.Instance, Durability: audit.Durability(c.Audit.Durability),

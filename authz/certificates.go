@@ -1,0 +1,117 @@
+package authz
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/authz/enroll"
+	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/keys"
+	"github.com/certbound/certbound/storage"
+)
+
+// Enrollment says how certificates are signed for links. Without a Sealer there is
+// no /enroll.
+type Enrollment struct {
+	Sealer      *keys.Sealer  // opens the keys of the CAs that are online
+	MaxLifetime time.Duration // of a certificate; 0 means enroll.MaxLifetime
+	PerMinute   int           // requests of one address; 0 means the default of enroll
+}
+
+// check opens every online CA: a wrong key-encryption key stops the start.
+func (e Enrollment) check(ctx context.Context, store storage.Store) error {
+	if e.Sealer == nil {
+		return nil
+	}
+	return enroll.Reseal(ctx, store, e.Sealer)
+}
+
+func (s *Server) newEnrollment(c Config, authenticator *clientauth.Authenticator) (*enroll.Endpoint, error) {
+	if c.Enrollment.Sealer == nil {
+		return nil, nil
+	}
+	return enroll.New(enroll.Config{
+		Store: c.Store, Authenticator: authenticator, Trust: s.trust, Sealer: c.Enrollment.Sealer, Audit: s.audit,
+		MaxLifetime: c.Enrollment.MaxLifetime, PerMinute: c.Enrollment.PerMinute,
+		Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
+	})
+}
+
+const (
+	retireEvery   = time.Second
+	retiredAtOnce = 100
+
+	// forgetAfter is how long after its end a certificate is remembered that was only
+	// seen.
+	forgetAfter  = 7 * 24 * time.Hour
+	forgetAtOnce = 1000
+)
+
+// retire tells resource servers of certificates whose retire time has passed: a
+// token issued before that time was set may live longer.
+func (s *Server) retire(ctx context.Context) {
+	ticker := time.NewTicker(retireEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := s.tellRetired(ctx); err != nil && ctx.Err() == nil {
+			s.logger.LogAttrs(ctx, slog.LevelWarn, "retired_certificates_not_told", slog.String("detail", err.Error()))
+		}
+	}
+}
+
+func (s *Server) tellRetired(ctx context.Context) error {
+	now := s.clock().UTC().Truncate(time.Second)
+	retired, err := s.store.RetiredCertificates(ctx, now, retiredAtOnce)
+	if err != nil || len(retired) == 0 {
+		return err
+	}
+	err = s.store.Update(ctx, func(tx storage.Tx) error {
+		// Read again: another instance may have told them, or the time may be another.
+		due, err := tx.RetiredCertificates(ctx, now, retiredAtOnce)
+		if err != nil {
+			return err
+		}
+		for i := range due {
+			if err := tellOne(ctx, tx, &due[i], now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		s.notify()
+	}
+	return err
+}
+
+func tellOne(ctx context.Context, tx storage.Tx, c *storage.Certificate, now time.Time) error {
+	_, err := tx.AppendFeed(ctx, []storage.FeedEntry{{
+		Kind: storage.FeedCertificate, Action: storage.FeedDeny, Subject: c.Thumbprint.String(),
+		CreatedAt: now, ExpiresAt: now.Add(oauth.MaxTokenLifetime + time.Minute),
+	}})
+	if err != nil {
+		return err
+	}
+	return tx.ToldRetired(ctx, c.Thumbprint)
+}
+
+// tidyCertificates forgets what was only seen and is long over, and seals what a
+// replaced key-encryption key has sealed.
+func (s *Server) tidyCertificates(ctx context.Context) error {
+	now := s.clock().UTC()
+	err := s.store.Update(ctx, func(tx storage.Tx) error {
+		_, err := tx.ForgetSeen(ctx, now.Add(-forgetAfter), forgetAtOnce)
+		return err
+	})
+	if err != nil || s.sealer == nil {
+		return err
+	}
+	return enroll.Reseal(ctx, s.store, s.sealer)
+}
