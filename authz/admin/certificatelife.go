@@ -55,12 +55,15 @@ func (h *Handler) retireCertificate(c *call) (*answer, *refusal) {
 	if f != nil {
 		return nil, f
 	}
-	body := RetireBody{RetireAt: &c.now}
+	var body RetireBody
 	bad, f := h.read(c, &body)
 	if f != nil {
 		return nil, f
 	}
-	at := body.RetireAt.UTC().Truncate(time.Second)
+	at := c.now
+	if body.RetireAt != nil {
+		at = body.RetireAt.UTC().Truncate(time.Second)
+	}
 	if at.Before(c.now) {
 		bad.at("/retire_at", "has passed")
 	}

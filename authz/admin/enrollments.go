@@ -57,9 +57,7 @@ func viewEnrollment(e storage.Enrollment) *EnrollmentView {
 // createEnrollment takes no Idempotency-Key: an answer that is kept would keep the
 // secret.
 func (h *Handler) createEnrollment(c *call) (*answer, *refusal) {
-	body := EnrollmentBody{
-		LifetimeSeconds: int64(enroll.DefaultLifetime / time.Second), ValiditySeconds: int64(enroll.DefaultValidity / time.Second),
-	}
+	var body EnrollmentBody
 	bad, f := h.read(c, &body)
 	if f == nil {
 		f = bad.refusal()
@@ -82,7 +80,7 @@ func (h *Handler) createEnrollment(c *call) (*answer, *refusal) {
 		if f := c.caller.mayTouch(client); f != nil {
 			return f
 		}
-		link, err := enroll.NewLink(client, seconds(body.LifetimeSeconds), seconds(body.ValiditySeconds), c.caller.client.ID, c.now)
+		link, err := enroll.NewLink(client, seconds(body.LifetimeSeconds, enroll.DefaultLifetime), seconds(body.ValiditySeconds, enroll.DefaultValidity), c.caller.client.ID, c.now)
 		if err != nil {
 			bad.at("", err.Error())
 			return bad.refusal()
@@ -101,10 +99,14 @@ func (h *Handler) createEnrollment(c *call) (*answer, *refusal) {
 	})
 }
 
-// seconds is a number of them. What would overflow is out of every bound.
-func seconds(n int64) time.Duration {
-	const most = int64(1 << 40)
-	return time.Duration(min(max(n, 0), most/1000)) * time.Second
+// seconds is a number of them, 0 what is usual. What would overflow is cut to what
+// is out of every bound.
+func seconds(n int64, usual time.Duration) time.Duration {
+	const most = int64(100 * 365 * 24 * time.Hour / time.Second)
+	if n == 0 {
+		return usual
+	}
+	return time.Duration(min(max(n, -most), most)) * time.Second
 }
 
 func (h *Handler) getEnrollment(c *call) (*answer, *refusal) {

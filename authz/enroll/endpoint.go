@@ -67,7 +67,7 @@ func New(c Config) (*Endpoint, error) {
 		return nil, errors.New("enroll: Config.MaxLifetime is out of bounds")
 	}
 	if c.PerMinute == 0 {
-		c.PerMinute = defaultPerMinute
+		c.PerMinute = DefaultPerMinute
 	}
 	return &Endpoint{c, newLimiter(c.PerMinute)}, nil
 }

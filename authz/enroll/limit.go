@@ -9,8 +9,10 @@ import (
 )
 
 const (
-	defaultPerMinute = 30
-	maxAddresses     = 4096 // that are remembered
+	// DefaultPerMinute is how many requests one address may send.
+	DefaultPerMinute = 30
+
+	maxAddresses = 4096 // that are remembered
 )
 
 // limiter counts the requests of each address. It forgets any address when there are

@@ -40,10 +40,13 @@ recipients. Whoever has a CA uses that one instead.`,
 	},
 		m.caInitCommand(&f), m.caIntermediateCommand(&f), m.caSignCommand(&f), m.caRevokeCommand(&f), m.caCRLCommand(&f), m.caListCommand(&f),
 	)
-	f.add(cmd)
-	cmd.PersistentFlags().StringVar(&f.dir, "dir", "", "directory of the CA")
-	must(cmd.MarkPersistentFlagRequired("dir"))
-	must(cmd.MarkPersistentFlagDirname("dir"))
+	for _, one := range cmd.Commands() {
+		f.add(one)
+		one.Flags().StringVar(&f.dir, "dir", "", "directory of the CA")
+		must(one.MarkFlagRequired("dir"))
+		must(one.MarkFlagDirname("dir"))
+	}
+	cmd.AddCommand(m.caOnlineCommand())
 	return cmd
 }
 

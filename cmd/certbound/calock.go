@@ -24,7 +24,7 @@ const (
 )
 
 func (f *lockFlags) add(cmd *cobra.Command) {
-	flags := cmd.PersistentFlags()
+	flags := cmd.Flags()
 	flags.StringVar(&f.passphrase, "passphrase-file", "", "file with the passphrase of the CA's keys; or "+passphraseEnv+"; without any it is asked for")
 	flags.StringVar(&f.recipients, "recipients-file", "", "age recipients to encrypt new keys to, instead of a passphrase")
 	flags.StringVar(&f.identity, "identity-file", "", "age identities that open the keys, instead of a passphrase; or "+identityEnv)

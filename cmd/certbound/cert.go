@@ -38,7 +38,8 @@ log lines and the x5t#S256 of tokens. The certificate need not be registered.`,
 	must(revoke.MarkFlagRequired("reason"))
 	f.add(revoke) // the others ask nobody
 	return group(&cobra.Command{Use: "cert", Short: "Client certificates: make, look at, verify and revoke them"},
-		m.certRequestCommand(), m.certInspectCommand(), m.certVerifyCommand(),
+		m.certRequestCommand(), m.certEnrollCommand(), m.certRenewCommand(), m.certStatusCommand(), m.certRetireCommand(), m.certExpiringCommand(),
+		m.certInspectCommand(), m.certVerifyCommand(),
 		m.certList(), m.certShow(), m.certAdd(), m.certRemove(), revoke)
 }
 

@@ -11,14 +11,14 @@ import (
 )
 
 // certificateFields are the members of a registered certificate.
-var certificateFields = []string{"x5t#S256", "client_id", "subject", "not_before", "not_after", "created_at", "revoked_at", "revocation_reason"}
+var certificateFields = []string{"x5t#S256", "client_id", "subject", "not_before", "not_after", "status", "source", "retire_at", "first_seen", "last_seen", "created_at", "revoked_at", "revocation_reason"}
 
 func certificatesPath(clientID string) string { return clientPath(clientID) + "/certificates" }
 
 func (m *Main) certList() *cobra.Command {
 	var f adminFlags
 	cmd := &cobra.Command{
-		Use: "list CLIENT", Short: "List the registered certificates of a client", Args: cobra.ExactArgs(1),
+		Use: "list CLIENT", Short: "List the certificates of a client: registered, enrolled and seen", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return m.withAdmin(&f, func(c *adminclient.Client) error {
 				all, err := pagesOf(cmd.Context(), c, certificatesPath(args[0]), "certificates")
@@ -26,7 +26,8 @@ func (m *Main) certList() *cobra.Command {
 					return err
 				}
 				return m.printList(&f, []column{
-					shown("X5T#S256", "x5t#S256"), shown("SUBJECT", "subject"), shown("UNTIL", "not_after"), shown("REVOKED", "revoked_at"),
+					shown("X5T#S256", "x5t#S256"), shown("SUBJECT", "subject"), shown("STATUS", "status"), shown("SOURCE", "source"),
+					shown("UNTIL", "not_after"), shown("RETIRES", "retire_at"), shown("SEEN", "last_seen"),
 				}, all)
 			})
 		},

@@ -31,6 +31,7 @@ func (m *Main) clientCommand() *cobra.Command {
 			},
 		},
 		m.listCommand(&f, clientRecords, "partner", "trust_bundle", "scope"), m.clientCreate(&f), m.updateCommand(&f, clientRecords),
+		m.clientEnroll(&f), m.clientLinks(&f), m.clientUnlink(&f), m.clientSnippet(&f),
 	)
 	f.add(cmd)
 	return cmd

@@ -23,7 +23,7 @@ var clientRecords = &noun{
 	fields: []string{
 		"client_id", "partner_id", "client_name", "disabled", "partner_disabled", "token_endpoint_auth_method", "trust_bundle",
 		"tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri", "tls_client_auth_san_ip",
-		"tls_client_auth_san_email", "jwks_uri", "scope", "certificates", "generation", "version",
+		"tls_client_auth_san_email", "jwks_uri", "registered_only", "scope", "certificates", "generation", "version",
 	},
 	members: []member{
 		{"partner", "partner_id", aText, "partner the client belongs to; never changes"},
@@ -37,6 +37,7 @@ var clientRecords = &noun{
 		{"san-email", "tls_client_auth_san_email", aText, "the one subject value: an e-mail address"},
 		{"jwks-uri", "jwks_uri", aText, "where a self-signed client publishes its certificates"},
 		{"scope", "scope", words, "a scope; may be repeated"},
+		{"registered-only", "registered_only", aBool, "refuse certificates that are not on record, though the trust bundle accepts them"},
 		{"disabled", "disabled", aBool, "the client is not served"},
 	},
 }

@@ -139,7 +139,8 @@ func (d *Document) decode(value, into any) (faults []Fault, ok bool, err error) 
 		faults = append(faults, faultOf(err))
 	}
 	slices.SortFunc(faults, func(a, b Fault) int { return strings.Compare(a.Pointer+" "+a.Detail, b.Pointer+" "+b.Detail) })
-	text, err := json.Marshal(value)
+	// Not go-jose's fork: it writes 7776000 as 7.776e+06, which is no integer then.
+	text, err := stdjson.Marshal(value)
 	if err != nil {
 		return nil, false, fmt.Errorf("document: %w", err)
 	}

@@ -197,8 +197,13 @@ func defaultServe() *Serve {
 		Audit:         Audit{Durability: "strict", Instance: hostname(), RefusalsPerSecond: 200},
 		TLS:           TLS{MinVersion: "1.3"},
 		Fetch:         DefaultFetch(),
-		Enrollment:    Enrollment{MaxLifetime: Duration(enroll.MaxLifetime), PerMinute: 30},
+		Enrollment:    DefaultEnrollment(),
 	}
+}
+
+// DefaultEnrollment is what is in force when nothing is configured.
+func DefaultEnrollment() Enrollment {
+	return Enrollment{MaxLifetime: Duration(enroll.MaxLifetime), PerMinute: enroll.DefaultPerMinute}
 }
 
 // DefaultKeys are the defaults of the signing keys.

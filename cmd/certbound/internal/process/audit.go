@@ -24,7 +24,7 @@ type AuditTrail struct {
 // OpenAuditTrail opens the database and the checkpoint keys that a configuration
 // names.
 func OpenAuditTrail(ctx context.Context, c *config.Serve, o Options) (*AuditTrail, error) {
-	sealer, err := newSealer(c)
+	sealer, err := Sealer(c)
 	if err != nil {
 		return nil, err
 	}

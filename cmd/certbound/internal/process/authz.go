@@ -101,7 +101,7 @@ func CheckAuthz(c *config.Serve, logger *slog.Logger) error {
 func openInputs(c *config.Serve, o Options, check func(seed *admin.Registration) error) (*inputs, error) {
 	issuerErr := place(c.Source, "issuer", "metadata: issuer ", authz.CheckIssuer(c.Issuer))
 	listener, tlsErr := newTLS(c.Source, c.TLS, o)
-	sealer, sealerErr := newSealer(c)
+	sealer, sealerErr := Sealer(c)
 	seed, seedText, seedErr := readSeed(c, check)
 	fetcher, fetchErr := newFetcher(c)
 	return &inputs{listener, sealer, seed, seedText, fetcher}, errors.Join(issuerErr, tlsErr, sealerErr, seedErr, fetchErr)
@@ -240,9 +240,9 @@ func newTLS(source *config.Source, t config.TLS, o Options) (*servertls.Listener
 	return listener, source.Problem("tls.certificate", err)
 }
 
-// newSealer reads every key-encryption key. One that cannot be read stops the
+// Sealer reads every key-encryption key. One that cannot be read stops the
 // start: rows it sealed would be lost silently.
-func newSealer(c *config.Serve) (*keys.Sealer, error) {
+func Sealer(c *config.Serve) (*keys.Sealer, error) {
 	var active keys.KEK
 	var older []keys.KEK
 	for i, kek := range c.Keys.KEKs {
