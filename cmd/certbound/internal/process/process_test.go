@@ -86,7 +86,7 @@ func TestNewAuthz(t *testing.T) {
 		{
 			name: "a seed with a malformed CA", old: "database:", new: "seed: seed.yaml\ndatabase:",
 			files: map[string]string{"seed.yaml": "trust_bundles: [{name: partners, anchors: hello}]\n"},
-			want:  `FILE:6:7: seed: DIR/seed.yaml:1:18: trust_bundles[0] "partners": trust: `,
+			want:  `FILE:6:7: seed: DIR/seed.yaml:1:34: trust_bundles[0] "partners": trust: `,
 		},
 		{
 			name: "a seed with two mistakes", old: "database:", new: "seed: seed.yaml\ndatabase:",
