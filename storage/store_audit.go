@@ -40,7 +40,7 @@ type AuditWriter interface {
 	AppendAuditEvents(ctx context.Context, streamID int64, events []AuditEvent) error
 	// IndexAuditEvents lets at most limit events behind a stream's IndexedSeq be
 	// found fast, and returns how many. known are events of the stream that the
-	// caller still has, in their order, as they are stored: they need not be read.
+	// caller still has, in their order: they need not be read, and need no Detail.
 	// Queries answer alike before and after; they read all events that are not
 	// indexed yet, so somebody has to call this before there are many.
 	IndexAuditEvents(ctx context.Context, streamID int64, known []AuditEvent, limit int) (int, error)

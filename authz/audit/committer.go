@@ -134,7 +134,7 @@ func (r *Recorder) store(ctx context.Context, batch []pending) (version int64, s
 	if version, one := oneRegistration(batch); one && r.head.ID != 0 {
 		// The usual case. Who changes the registration, or has appended to this
 		// stream besides, is noticed and sorted out below.
-		records := recordsOf(batch, version)
+		records := r.recordsOf(batch, version)
 		head := extend(r.head, records)
 		err := r.config.Store.CommitAuditEvents(ctx, head.ID, records, version)
 		if !errors.Is(err, storage.ErrStale) {
@@ -150,7 +150,7 @@ func (r *Recorder) store(ctx context.Context, batch []pending) (version int64, s
 		if version, err = tx.RegistrationVersion(ctx); err != nil {
 			return err
 		}
-		if records = recordsOf(batch, version); len(records) == 0 {
+		if records = r.recordsOf(batch, version); len(records) == 0 {
 			return nil
 		}
 		head, err = r.append(ctx, tx, records)
@@ -164,7 +164,12 @@ func (r *Recorder) store(ctx context.Context, batch []pending) (version int64, s
 
 // moved notes what has been stored.
 func (r *Recorder) moved(head storage.AuditStream, records []storage.AuditEvent) {
-	r.head, r.fresh = head, append(r.fresh, records...)
+	r.head = head
+	for i := range records {
+		records[i].Detail = "" // most of the event, and the index does not want it
+	}
+	r.fresh = append(r.fresh, records...)
+	clear(records) // lets go of their texts
 }
 
 // oneRegistration returns the version that all events of the batch which rest on
@@ -182,15 +187,16 @@ func oneRegistration(batch []pending) (version int64, one bool) {
 	return version, true
 }
 
-// recordsOf copies the events that do not rest on another version.
-func recordsOf(batch []pending, version int64) []storage.AuditEvent {
-	records := make([]storage.AuditEvent, 0, len(batch))
+// recordsOf copies the events that do not rest on another version. What it returned
+// before is overwritten.
+func (r *Recorder) recordsOf(batch []pending, version int64) []storage.AuditEvent {
+	r.spare = r.spare[:0]
 	for i := range batch {
 		if !batch[i].outdated(version) {
-			records = append(records, batch[i].event)
+			r.spare = append(r.spare, *batch[i].event)
 		}
 	}
-	return records
+	return r.spare
 }
 
 // outdated reports whether the event rests on another version than this one.

@@ -74,13 +74,14 @@ type Config struct {
 type Recorder struct {
 	config   Config
 	queue    chan pending
-	refusals chan storage.AuditEvent
+	refusals chan *storage.AuditEvent
 	limit    *rate.Limiter
 	stopped  chan struct{} // closed when Run has returned
 
 	// Run's own.
 	head  storage.AuditStream  // as this recorder left it; no ID: not known
-	fresh []storage.AuditEvent // stored since the index was written last
+	fresh []storage.AuditEvent // stored since the index was written last, without Detail
+	spare []storage.AuditEvent // room for the next commit
 
 	appended  atomic.Bool // there may be events besides fresh that are not indexed
 	dropped   atomic.Int64
@@ -91,7 +92,7 @@ type Recorder struct {
 
 // pending is an event and whoever waits for it; done is nil when nobody does.
 type pending struct {
-	event        storage.AuditEvent
+	event        *storage.AuditEvent // a queue of pointers is cheap to keep and to collect
 	registration int64 // version it rests on; 0 is any
 	done         chan error
 }
@@ -118,7 +119,7 @@ func New(c Config) (*Recorder, error) {
 	return &Recorder{
 		config:   c,
 		queue:    make(chan pending, defaultQueue),
-		refusals: make(chan storage.AuditEvent, refusalQueue),
+		refusals: make(chan *storage.AuditEvent, refusalQueue),
 		limit:    rate.NewLimiter(rate.Limit(c.RefusalsPerSecond), refusalQueue),
 		stopped:  make(chan struct{}),
 	}, nil
@@ -140,7 +141,7 @@ func (r *Recorder) durable(ctx context.Context, e Event) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	p := pending{event: record}
+	p := pending{event: &record}
 	if r.config.Durability == Strict {
 		p.done, p.registration = make(chan error, 1), e.Registration
 	} else if err := r.current(ctx, e.Registration); err != nil {
@@ -201,7 +202,7 @@ func (r *Recorder) Refused(e Event) {
 		return
 	}
 	select {
-	case r.refusals <- record:
+	case r.refusals <- &record:
 	default:
 		r.dropped.Add(1)
 	}

@@ -120,7 +120,7 @@ func (t *tx) IndexAuditEvents(ctx context.Context, streamID int64, known []stora
 // last, and stored ones where they do not.
 func (r reader) behind(ctx context.Context, stream storage.AuditStream, known []storage.AuditEvent, limit int) ([]storage.AuditEvent, error) {
 	var events []storage.AuditEvent
-	for last := stream.IndexedSeq; len(events) < limit; last = events[len(events)-1].Seq {
+	for last := stream.IndexedSeq; len(events) < limit && last < stream.HeadSeq; last = events[len(events)-1].Seq {
 		at, _ := slices.BinarySearchFunc(known, last+1, func(e storage.AuditEvent, seq int64) int { return cmp.Compare(e.Seq, seq) })
 		known = known[at:]
 		if len(known) > 0 && known[0].Seq == last+1 {
