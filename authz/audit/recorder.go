@@ -93,7 +93,7 @@ type Recorder struct {
 // pending is an event and whoever waits for it; done is nil when nobody does.
 type pending struct {
 	event        *storage.AuditEvent // a queue of pointers is cheap to keep and to collect
-	registration int64 // version it rests on; 0 is any
+	registration int64               // version it rests on; 0 is any
 	done         chan error
 }
 
