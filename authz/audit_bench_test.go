@@ -19,6 +19,7 @@ import (
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/registry"
+	"github.com/certbound/certbound/authz/sightings"
 	"github.com/certbound/certbound/authz/token"
 	"github.com/certbound/certbound/keys/trust"
 )
@@ -165,8 +166,12 @@ func (w *world) endpoint(b *testing.B, record token.Audit) *token.Endpoint {
 	if err != nil {
 		b.Fatal(err)
 	}
+	seen, err := sightings.New(sightings.Config{Store: w.store, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
 	endpoint, err := token.New(token.Config{
-		Issuer: issuer, Authenticator: authenticator, Records: records, Signers: w.ring, Audit: record,
+		Issuer: issuer, Authenticator: authenticator, Records: records, Signers: w.ring, Audit: record, Seen: seen,
 		Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
