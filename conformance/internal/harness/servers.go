@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/certbound/certbound/keys/keystest"
@@ -227,14 +228,23 @@ func toJSON(value object) string {
 	return string(out) + "\n"
 }
 
-// FreePort is a port of the loopback that was free a moment ago: for a server that
-// has to come back at the same address.
+// given are the ports FreePort has given out: the system may name one again that
+// nobody listens at yet.
+var given sync.Map
+
+// FreePort is a port of the loopback that was free a moment ago, and another each
+// time: for a server that has to come back at the same address.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
+		_ = listener.Close() // it was only asked for its name
+		if _, taken := given.LoadOrStore(port, true); !taken {
+			return port
+		}
 	}
-	defer listener.Close()
-	return fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
 }
