@@ -129,7 +129,7 @@ func (a *Authenticator) identify(r *http.Request, clientID string, peer *peercer
 		return nil, refusal
 	}
 	evidence.ClientID, evidence.Partner, evidence.ClaimedClientID = client.ID, client.PartnerID, ""
-	a.descriptions.keep(peer.Thumbprint, evidence.Certificate)
+	a.descriptions.keep(peer.Thumbprint, evidence.Certificate, client.Matcher)
 	return &Authenticated{client, peer, until}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/certbound/certbound/keys/peercert"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/resource/decision"
+	"github.com/certbound/certbound/storage"
 )
 
 // maxDescriptions bounds the certificates whose names are kept as text, at about
@@ -18,7 +19,13 @@ const maxDescriptions = 16384
 // stranger fills nothing.
 type descriptions struct {
 	mu   sync.RWMutex
-	held map[thumbprint.Thumbprint]decision.Certificate
+	held map[thumbprint.Thumbprint]known
+}
+
+// known is a certificate that a client has authenticated with.
+type known struct {
+	description decision.Certificate
+	matched     storage.Matcher // the registered value it satisfied; zero for a self-signed client
 }
 
 // of returns the description of the peer's certificate.
@@ -27,7 +34,7 @@ func (d *descriptions) of(peer *peercert.Peer) decision.Certificate {
 	held, ok := d.held[peer.Thumbprint]
 	d.mu.RUnlock()
 	if ok {
-		return held
+		return held.description
 	}
 	return decision.Certificate{
 		Thumbprint: peer.Thumbprint.String(),
@@ -38,24 +45,33 @@ func (d *descriptions) of(peer *peercert.Peer) decision.Certificate {
 	}
 }
 
-// keep remembers the description of a client's certificate.
-func (d *descriptions) keep(t thumbprint.Thumbprint, description decision.Certificate) {
+// matched reports whether the certificate is known to satisfy exactly this
+// registered value: what its names are cannot change.
+func (d *descriptions) matched(t thumbprint.Thumbprint, m storage.Matcher) bool {
 	d.mu.RLock()
-	_, known := d.held[t]
+	defer d.mu.RUnlock()
+	held, ok := d.held[t]
+	return ok && m != storage.Matcher{} && held.matched == m
+}
+
+// keep remembers a client's certificate and the value it satisfied.
+func (d *descriptions) keep(t thumbprint.Thumbprint, description decision.Certificate, matched storage.Matcher) {
+	d.mu.RLock()
+	held, ok := d.held[t]
 	d.mu.RUnlock()
-	if known {
+	if ok && held.matched == matched {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.held == nil {
-		d.held = make(map[thumbprint.Thumbprint]decision.Certificate)
+		d.held = make(map[thumbprint.Thumbprint]known)
 	}
-	if len(d.held) >= maxDescriptions {
+	if !ok && len(d.held) >= maxDescriptions {
 		for other := range d.held { // any: the order of a map is random
 			delete(d.held, other)
 			break
 		}
 	}
-	d.held[t] = description
+	d.held[t] = known{description, matched}
 }

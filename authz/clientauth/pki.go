@@ -31,6 +31,9 @@ func (a *Authenticator) verifyPKI(client storage.Client, peer *peercert.Peer, ev
 		return oauth.RefuseFor(reason, err)
 	}
 
+	if a.descriptions.matched(peer.Thumbprint, client.Matcher) {
+		return nil
+	}
 	match := matches(client.Matcher, peer.Leaf)
 	if !match.ok {
 		return &oauth.Error{
