@@ -155,7 +155,7 @@ func (d *Decision) Attrs() []slog.Attr {
 }
 
 // mostAttrs is room for the attributes of a decision that was allowed.
-const mostAttrs = 28
+const mostAttrs = 36
 
 // attrList collects attributes and leaves empty ones out.
 type attrList []slog.Attr
