@@ -42,7 +42,7 @@ type Main struct {
 // returns the exit code.
 func (m *Main) Run(ctx context.Context) int {
 	root := m.command()
-	root.SetArgs(m.Args)
+	root.SetArgs(identifiersLast(m.Args))
 	root.SetOut(m.Stdout)
 	root.SetErr(m.Stderr)
 	err := root.ExecuteContext(ctx)

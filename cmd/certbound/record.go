@@ -51,6 +51,9 @@ func stateOf(record map[string]any) string {
 	case record["partner_disabled"] == true:
 		return "partner disabled"
 	}
+	if set, ok := record["key_set"].(map[string]any); ok && fmt.Sprint(set["failures"]) != "0" && set["failures"] != nil {
+		return "enabled, jwks_uri fails"
+	}
 	return "enabled"
 }
 
