@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/enroll"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/ca"
 	"github.com/certbound/certbound/keys/keystest"
@@ -48,10 +48,10 @@ func newSmall(t *testing.T) *small {
 	if err != nil {
 		t.Fatal(err)
 	}
-	more := &admin.Registration{
-		Partners:     []admin.Partner{{ID: "small"}},
-		TrustBundles: []admin.TrustBundle{{Name: "small", Anchors: string(ca.EncodeCertificates(s.root.Cert))}},
-		Clients: []admin.Client{
+	more := &registration.Set{
+		Partners:     []registration.Partner{{ID: "small"}},
+		TrustBundles: []registration.TrustBundle{{Name: "small", Anchors: string(ca.EncodeCertificates(s.root.Cert))}},
+		Clients: []registration.Client{
 			{ClientID: "small-app", PartnerID: "small", AuthMethod: storage.TLSClientAuth, SANURI: smallURI, TrustBundle: "small", Scope: "accounts:read"},
 			{ClientID: "small-b", PartnerID: "small", AuthMethod: storage.TLSClientAuth, SANDNS: "b.small.example", TrustBundle: "small", Scope: "accounts:read"},
 		},

@@ -21,8 +21,8 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/authz"
-	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/resource/decision"
@@ -137,19 +137,19 @@ func (w *world) start(ctx context.Context) {
 	w.t.Cleanup(w.http.Close)
 }
 
-func (w *world) registration() *admin.Registration {
-	return &admin.Registration{
-		Partners: []admin.Partner{{ID: "acme", Name: "Acme"}, {ID: "globex", Name: "Globex"}},
-		TrustBundles: []admin.TrustBundle{
+func (w *world) registration() *registration.Set {
+	return &registration.Set{
+		Partners: []registration.Partner{{ID: "acme", Name: "Acme"}, {ID: "globex", Name: "Globex"}},
+		TrustBundles: []registration.TrustBundle{
 			{Name: "partners", Anchors: string(w.partners.CertPEM())},
 			{Name: "globex", Anchors: string(w.globex.CertPEM())},
 		},
-		APIs: []admin.API{
+		APIs: []registration.API{
 			{ID: "accounts", Audience: accounts, Scopes: []string{"accounts:read", "accounts:write"}},
 			{ID: "payments", Audience: payments, Scopes: []string{"payments:write"}, TokenLifetimeSeconds: 60},
 			{ID: "secret", Audience: "https://secret.example", Scopes: []string{"secret:read"}},
 		},
-		Clients: []admin.Client{
+		Clients: []registration.Client{
 			{ClientID: "acme-billing", PartnerID: "acme", AuthMethod: storage.TLSClientAuth, SANURI: acmeURI, TrustBundle: "partners", Scope: "accounts:read"},
 			{ClientID: "acme-both", PartnerID: "acme", AuthMethod: storage.TLSClientAuth, SANDNS: "both.acme.example", TrustBundle: "partners", Scope: "accounts:read accounts:write payments:write"},
 			{ClientID: "acme-none", PartnerID: "acme", AuthMethod: storage.TLSClientAuth, SANDNS: "none.acme.example", TrustBundle: "partners"},
@@ -161,9 +161,9 @@ func (w *world) registration() *admin.Registration {
 }
 
 // jwks is the registration of self-signed certificates, RFC 8705 §2.2.2.
-func jwks(t testing.TB, pairs ...keystest.Pair) *admin.JWKS {
+func jwks(t testing.TB, pairs ...keystest.Pair) *registration.JWKS {
 	t.Helper()
-	set := &admin.JWKS{}
+	set := &registration.JWKS{}
 	for _, pair := range pairs {
 		set.Keys = append(set.Keys, jwk(t, pair.Cert))
 	}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
@@ -306,13 +306,13 @@ func TestOpenConnectionsOutliveNothing(t *testing.T) {
 			})
 		}, decision.ClientDisabled},
 		{"the subject value changes", func(t *testing.T, w *world) {
-			w.apply(t, &admin.Registration{Clients: []admin.Client{{
+			w.apply(t, &registration.Set{Clients: []registration.Client{{
 				ClientID: "acme-billing", PartnerID: "acme", AuthMethod: storage.TLSClientAuth,
 				SANURI: "spiffe://acme.example/other", TrustBundle: "partners", Scope: "accounts:read",
 			}}})
 		}, decision.SubjectMismatch},
 		{"the trust bundle is replaced", func(t *testing.T, w *world) {
-			w.apply(t, &admin.Registration{TrustBundles: []admin.TrustBundle{{
+			w.apply(t, &registration.Set{TrustBundles: []registration.TrustBundle{{
 				Name: "partners", Anchors: string(keystest.NewCA(t, "Next CA").CertPEM()),
 			}}})
 		}, decision.RetiredBundle},
@@ -352,7 +352,7 @@ func (w *world) update(t *testing.T, fn func(storage.Tx) error) {
 	}
 }
 
-func (w *world) apply(t *testing.T, r *admin.Registration) {
+func (w *world) apply(t *testing.T, r *registration.Set) {
 	t.Helper()
 	if err := r.Apply(t.Context(), w.store, w.clock()); err != nil {
 		t.Fatal(err)

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/storage"
 )
 
 // APIView is a protected API as the admin API shows it.
 type APIView struct {
-	API
+	registration.API
 	Version   int64     `json:"version"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
@@ -27,7 +28,7 @@ type APIPage struct {
 
 func viewAPI(a storage.API) *APIView {
 	return &APIView{
-		API: API{
+		API: registration.API{
 			ID: a.ID, Audience: a.Audience, Scopes: append([]string{}, a.Scopes...), SigningAlg: a.SigningAlg,
 			TokenLifetimeSeconds: int64(a.TokenLifetime / time.Second), ResourceServers: a.ResourceServers,
 		},
@@ -60,13 +61,13 @@ func (h *Handler) getAPI(c *call) (*answer, *refusal) {
 }
 
 func (h *Handler) createAPI(c *call) (*answer, *refusal) {
-	var body API
+	var body registration.API
 	bad, f := h.read(c, &body)
 	if f != nil {
 		return nil, f
 	}
 	body.ID = orGenerated(body.ID)
-	record, faults := body.record(c.now)
+	record, faults := body.Record(c.now)
 	bad.faults(faults)
 	if f := bad.refusal(); f != nil {
 		return nil, f
@@ -114,10 +115,10 @@ func apiFits(ctx context.Context, tx storage.Tx, c *call, want storage.API) erro
 	if len(had) > 0 {
 		return c.conflicting(had)
 	}
-	var absent faults
+	var absent registration.Faults
 	for i, id := range want.ResourceServers {
 		if _, err := tx.Client(ctx, id); errors.Is(err, storage.ErrNotFound) {
-			absent.add("resource_servers", fmt.Errorf("number %d in alphabetical order is no client", i+1))
+			absent.Add("resource_servers", fmt.Errorf("number %d in alphabetical order is no client", i+1))
 		} else if err != nil {
 			return err
 		}
@@ -142,12 +143,12 @@ func (h *Handler) patchAPI(c *call) (*answer, *refusal) {
 		if err != nil {
 			return err
 		}
-		var body API
+		var body registration.API
 		bad, f := h.merge(patch, before.API, &body)
 		if f != nil {
 			return f
 		}
-		want, faults := body.record(c.now)
+		want, faults := body.Record(c.now)
 		bad.stays("/id", have.ID, body.ID)
 		bad.faults(faults)
 		if f := bad.refusal(); f != nil {
@@ -156,10 +157,10 @@ func (h *Handler) patchAPI(c *call) (*answer, *refusal) {
 		if err := apiFits(ctx, tx, c, want); err != nil {
 			return err
 		}
-		if err := unheld(ctx, tx, c, without(have.Scopes, want.Scopes)); err != nil {
+		if err := unheld(ctx, tx, c, registration.Without(have.Scopes, want.Scopes)); err != nil {
 			return err
 		}
-		if err := ensureAPI(ctx, tx, have, want); err != nil {
+		if err := registration.EnsureAPI(ctx, tx, have, want); err != nil {
 			return err
 		}
 		stored, err := tx.API(ctx, id)
@@ -182,7 +183,7 @@ func (h *Handler) presentAPI(ctx context.Context, tx storage.Tx, c *call, id str
 		return have, nil, err
 	}
 	view := viewAPI(have)
-	if id == APIID {
+	if id == registration.AdminAPI {
 		return have, view, conflicting([]taken{{"/id", "is reserved for the admin API, which only certbound changes", ""}})
 	}
 	if f := c.matches(etagOf(view)); f != nil {

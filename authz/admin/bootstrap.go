@@ -13,6 +13,7 @@ import (
 
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 )
@@ -25,23 +26,23 @@ var ErrBootstrapped = errors.New("admin: the first administrator was created bef
 // authenticates; Scope and Disabled are set here.
 type Administrator struct {
 	Issuer string
-	Client Client
+	Client registration.Client
 }
 
 // SelfSigned is the registration of a client that is known by exactly this
 // certificate, whoever signed it.
-func SelfSigned(clientID, partnerID string, certificate *x509.Certificate) (Client, error) {
+func SelfSigned(clientID, partnerID string, certificate *x509.Certificate) (registration.Client, error) {
 	text, err := jose.JSONWebKey{Key: certificate.PublicKey, Certificates: []*x509.Certificate{certificate}}.MarshalJSON()
 	if err != nil {
-		return Client{}, fmt.Errorf("admin: the certificate of %s: %w", clientID, err)
+		return registration.Client{}, fmt.Errorf("admin: the certificate of %s: %w", clientID, err)
 	}
 	var key map[string]any
 	if err := json.Unmarshal(text, &key); err != nil {
-		return Client{}, err
+		return registration.Client{}, err
 	}
-	return Client{
+	return registration.Client{
 		ClientID: clientID, PartnerID: partnerID, AuthMethod: storage.SelfSignedTLSClientAuth,
-		JWKS: &JWKS{Keys: []map[string]any{key}},
+		JWKS: &registration.JWKS{Keys: []map[string]any{key}},
 	}, nil
 }
 
@@ -55,15 +56,15 @@ func Bootstrap(ctx context.Context, store storage.Store, record Appender, now ti
 		return err
 	}
 	return store.Update(ctx, func(tx storage.Tx) error {
-		_, err := tx.API(ctx, APIID)
+		_, err := tx.API(ctx, registration.AdminAPI)
 		if err == nil {
 			return ErrBootstrapped
 		}
 		if !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
-		if _, err := tx.Client(ctx, wanted.client.ID); err == nil {
-			return fmt.Errorf("admin: client %q is there already; the first administrator is a client of its own", wanted.client.ID)
+		if _, err := tx.Client(ctx, wanted.Client.ID); err == nil {
+			return fmt.Errorf("admin: client %q is there already; the first administrator is a client of its own", wanted.Client.ID)
 		} else if !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
@@ -83,11 +84,11 @@ func Recover(ctx context.Context, store storage.Store, record Appender, now time
 	}
 	return store.Update(ctx, func(tx storage.Tx) error {
 		again := wanted // the closure may run again
-		before, err := tx.Client(ctx, again.client.ID)
+		before, err := tx.Client(ctx, again.Client.ID)
 		switch {
 		case err == nil:
-			again.client.Scopes = distinct(append(before.Scopes, Scopes()...))
-			again.client.PartnerID, again.client.Name = before.PartnerID, before.Name
+			again.Client.Scopes = registration.Distinct(append(before.Scopes, Scopes()...))
+			again.Client.PartnerID, again.Client.Name = before.PartnerID, before.Name
 		case !errors.Is(err, storage.ErrNotFound):
 			return err
 		}
@@ -97,11 +98,11 @@ func Recover(ctx context.Context, store storage.Store, record Appender, now time
 		if err := a.install(ctx, tx, record, now, again, operator); err != nil {
 			return err
 		}
-		generation, err := tx.RaiseGeneration(ctx, again.client.ID, now)
+		generation, err := tx.RaiseGeneration(ctx, again.Client.ID, now)
 		if err != nil {
 			return err
 		}
-		return denyGeneration(ctx, tx, again.client.ID, generation, now)
+		return registration.DenyGeneration(ctx, tx, again.Client.ID, generation, now)
 	})
 }
 
@@ -110,7 +111,7 @@ func Recover(ctx context.Context, store storage.Store, record Appender, now time
 // there is nothing to move. It is for every start: an administrator of a server
 // that was renamed must still find it.
 func FollowIssuer(ctx context.Context, store storage.Store, issuer string, now time.Time) error {
-	api, err := store.API(ctx, APIID)
+	api, err := store.API(ctx, registration.AdminAPI)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && api.Audience == Audience(issuer) && slices.Equal(api.Scopes, Scopes()) {
 		return nil
 	}
@@ -123,55 +124,53 @@ func FollowIssuer(ctx context.Context, store storage.Store, issuer string, now t
 }
 
 // check is what can be said before the transaction.
-func (a Administrator) check(now time.Time) (clientRecord, error) {
+func (a Administrator) check(now time.Time) (registration.ClientRecord, error) {
 	body := a.Client
 	body.Disabled, body.Scope = false, ""
-	r := &Registration{Clients: []Client{body}}
-	checked, problems := r.check(now)
 	if a.Issuer == "" {
-		problems = append(problems, &Problem{Err: errors.New("the issuer is missing")})
+		return registration.ClientRecord{}, errors.New("admin: the issuer is missing")
 	}
-	if err := append(problems, checked.judge(accepted{}, now)...).orNil(); err != nil {
-		return clientRecord{}, err
+	if err := (&registration.Set{Clients: []registration.Client{body}}).Check(now); err != nil {
+		return registration.ClientRecord{}, err
 	}
-	wanted := checked.clients[0]
-	wanted.client.Scopes = Scopes()
+	wanted, _ := body.Record(now)
+	wanted.Client.Scopes = Scopes()
 	return wanted, nil
 }
 
-func (a Administrator) install(ctx context.Context, tx storage.Tx, record Appender, now time.Time, wanted clientRecord, operator string) error {
+func (a Administrator) install(ctx context.Context, tx storage.Tx, record Appender, now time.Time, wanted registration.ClientRecord, operator string) error {
 	if err := ensureAdminAPI(ctx, tx, a.Issuer, now); err != nil {
 		return err
 	}
-	if err := enablePartner(ctx, tx, wanted.client.PartnerID, now); err != nil {
+	if err := enablePartner(ctx, tx, wanted.Client.PartnerID, now); err != nil {
 		return err
 	}
-	if err := ensureClient(ctx, tx, wanted); err != nil {
-		return inWords(err)
+	if err := registration.EnsureClient(ctx, tx, wanted); err != nil {
+		return registration.InWords(err)
 	}
-	if err := ensureCertificates(ctx, tx, wanted); err != nil {
-		return inWords(err)
+	if err := registration.EnsureCertificates(ctx, tx, wanted); err != nil {
+		return registration.InWords(err)
 	}
 	event := audit.Event{
-		Time: now, Kind: audit.AdministratorAdded, Partner: wanted.client.PartnerID, Client: wanted.client.ID,
+		Time: now, Kind: audit.AdministratorAdded, Partner: wanted.Client.PartnerID, Client: wanted.Client.ID,
 		Actor:  "local",
-		Detail: map[string]any{"operator": operator, "scopes": wanted.client.Scopes, "auth_method": wanted.client.Method},
+		Detail: map[string]any{"operator": operator, "scopes": wanted.Client.Scopes, "auth_method": wanted.Client.Method},
 	}
 	event.Thumbprint = firstOf(wanted)
 	return record.Append(ctx, tx, event)
 }
 
-func firstOf(c clientRecord) thumbprint.Thumbprint {
-	if len(c.certificates) == 0 {
+func firstOf(c registration.ClientRecord) thumbprint.Thumbprint {
+	if len(c.Certificates) == 0 {
 		return thumbprint.Thumbprint{}
 	}
-	return c.certificates[0].record.Thumbprint
+	return c.Certificates[0].Record.Thumbprint
 }
 
 // notDenied keeps a certificate out that could not be used anyway.
-func notDenied(ctx context.Context, tx storage.Tx, c clientRecord) error {
-	for _, certificate := range c.certificates {
-		denied, err := tx.CertificateDenied(ctx, certificate.record.Thumbprint)
+func notDenied(ctx context.Context, tx storage.Tx, c registration.ClientRecord) error {
+	for _, certificate := range c.Certificates {
+		denied, err := tx.CertificateDenied(ctx, certificate.Record.Thumbprint)
 		if err != nil {
 			return err
 		}
@@ -184,18 +183,18 @@ func notDenied(ctx context.Context, tx storage.Tx, c clientRecord) error {
 
 func ensureAdminAPI(ctx context.Context, tx storage.Tx, issuer string, now time.Time) error {
 	want := storage.API{
-		ID: APIID, Audience: Audience(issuer), Scopes: Scopes(), TokenLifetime: oauth.DefaultTokenLifetime,
+		ID: registration.AdminAPI, Audience: Audience(issuer), Scopes: Scopes(), TokenLifetime: oauth.DefaultTokenLifetime,
 		CreatedAt: now, UpdatedAt: now,
 	}
-	have, err := tx.API(ctx, APIID)
+	have, err := tx.API(ctx, registration.AdminAPI)
 	if errors.Is(err, storage.ErrNotFound) {
-		return inWords(tx.CreateAPI(ctx, want))
+		return registration.InWords(tx.CreateAPI(ctx, want))
 	}
 	if err != nil {
 		return err
 	}
 	// Also what it has of scopes and resource servers: it is ours to define.
-	return inWords(ensureAPI(ctx, tx, have, want))
+	return registration.InWords(registration.EnsureAPI(ctx, tx, have, want))
 }
 
 func enablePartner(ctx context.Context, tx storage.Tx, id string, now time.Time) error {

@@ -10,13 +10,14 @@ import (
 
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/certinfo"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/trust"
 	"github.com/certbound/certbound/storage"
 )
 
 // TrustBundleView is one version of a trust bundle as the API shows it.
 type TrustBundleView struct {
-	TrustBundle
+	registration.TrustBundle
 	BundleState
 }
 
@@ -53,7 +54,7 @@ type BundleAnswer struct {
 
 func viewBundle(b storage.TrustBundle) *TrustBundleView {
 	return &TrustBundleView{
-		TrustBundle{
+		registration.TrustBundle{
 			Name: b.Name, Anchors: b.AnchorsPEM, Intermediates: b.IntermediatesPEM, Issuers: b.IssuersPEM,
 			MaxDepth: b.MaxDepth, AllowPublicRoots: b.AllowPublicRoots,
 		},
@@ -141,30 +142,25 @@ func (h *Handler) getVersion(c *call) (*answer, *refusal) {
 	return nil, unavailable(storage.ErrNotFound)
 }
 
-// checked is the bundle that a body asks for, judged as of today.
-func (b TrustBundle) checked(c *call, bad *invalid) (bundleRecord, []Warning) {
-	record, all := b.record(c.now)
-	bad.faults(all)
-	if !record.sound {
-		return record, nil
+// judged is the bundle that a body asks for, judged as of today.
+func judged(c *call, b registration.TrustBundle, bad *invalid) (storage.TrustBundle, []Warning) {
+	record, bundle, faults := b.Judged(c.now)
+	bad.faults(faults)
+	if bundle == nil {
+		return record.Record, nil
 	}
-	bundle, err := trust.New(record.spec, c.now)
-	if err != nil {
-		bad.faults(b.placed(err))
-		return record, nil
-	}
-	record.record.CreatedBy = c.caller.client.ID
-	return record, b.warnings(bundle, c.now)
+	record.Record.CreatedBy = c.caller.client.ID
+	return record.Record, bundleWarningsOf(b, bundle, c.now)
 }
 
 // bundleEnds is how long before the end of an anchor an administrator is warned.
 const bundleEnds = 30 * 24 * time.Hour
 
-func (b TrustBundle) warnings(bundle *trust.Bundle, now time.Time) (all []Warning) {
+func bundleWarningsOf(b registration.TrustBundle, bundle *trust.Bundle, now time.Time) (all []Warning) {
 	if b.AllowPublicRoots {
 		all = append(all, Warning{Code: "public_ca", Text: "authorities are admitted that everybody can get a certificate from: the subject value alone tells a client from strangers"})
 	}
-	if b.Issuers == "" && b.hasRoot() {
+	if b.Issuers == "" && hasRoot(b) {
 		all = append(all, Warning{Code: "root_without_issuers", Text: "an anchor is a root and no issuers are named: every authority below it can issue for any client of this bundle"})
 	}
 	if end := bundle.AnchorsUntil(); end.Sub(now) < bundleEnds {
@@ -173,7 +169,7 @@ func (b TrustBundle) warnings(bundle *trust.Bundle, now time.Time) (all []Warnin
 	return all
 }
 
-func (b TrustBundle) hasRoot() bool {
+func hasRoot(b registration.TrustBundle) bool {
 	file, err := certinfo.Parse([]byte(b.Anchors))
 	if err != nil {
 		return false // trust has read it; comments are no hindrance to either
@@ -187,13 +183,13 @@ func (b TrustBundle) hasRoot() bool {
 }
 
 func (h *Handler) createBundle(c *call) (*answer, *refusal) {
-	var body TrustBundle
+	var body registration.TrustBundle
 	bad, f := h.read(c, &body)
 	if f != nil {
 		return nil, f
 	}
 	body.Name = orGenerated(body.Name)
-	record, warnings := body.checked(c, &bad)
+	record, warnings := judged(c, body, &bad)
 	if f := bad.refusal(); f != nil {
 		return nil, f
 	}
@@ -202,7 +198,7 @@ func (h *Handler) createBundle(c *call) (*answer, *refusal) {
 		if err != nil || len(versions) > 0 {
 			return orConflict(err, taken{"/name", "is the name of another trust bundle; a new version of it is put there", body.Name})
 		}
-		view, err := h.putVersion(c, tx, a, record.record, nil, "")
+		view, err := h.putVersion(c, tx, a, record, nil, "")
 		if err == nil {
 			a.created("/admin/v1/trust-bundles/"+body.Name, BundleAnswer{*view, warnings}, etagOf(view))
 		}
@@ -258,21 +254,21 @@ func (h *Handler) patchBundle(c *call) (*answer, *refusal) {
 		if err != nil {
 			return err
 		}
-		var body TrustBundle
+		var body registration.TrustBundle
 		bad, f := h.merge(patch, before.TrustBundle, &body)
 		if f != nil {
 			return f
 		}
 		bad.stays("/name", name, body.Name)
-		record, warnings := body.checked(c, &bad)
+		record, warnings := judged(c, body, &bad)
 		if f := bad.refusal(); f != nil {
 			return f
 		}
-		if record.record.ContentHash == before.ContentHash && before.Status == string(storage.BundleActive) {
+		if record.ContentHash == before.ContentHash && before.Status == string(storage.BundleActive) {
 			a.changed(before, BundleAnswer{*before, warnings}, etagOf(before), false)
 			return nil
 		}
-		view, err := h.putVersion(c, tx, a, record.record, before, "")
+		view, err := h.putVersion(c, tx, a, record, before, "")
 		if err == nil {
 			a.changed(before, BundleAnswer{*view, warnings}, etagOf(view), true)
 		}
@@ -298,7 +294,7 @@ func (h *Handler) rollBack(c *call) (*answer, *refusal) {
 	if f != nil {
 		return nil, f
 	}
-	if checkName("reason", body.Reason) != nil {
+	if registration.CheckName("reason", body.Reason) != nil {
 		bad.at("/reason", "has control characters")
 	}
 	if f := bad.refusal(); f != nil {
@@ -314,11 +310,11 @@ func (h *Handler) rollBack(c *call) (*answer, *refusal) {
 				continue
 			}
 			var bad invalid
-			record, warnings := viewBundle(old).checked(c, &bad)
+			record, warnings := judged(c, viewBundle(old).TrustBundle, &bad)
 			if f := bad.refusal(); f != nil {
 				return f
 			}
-			view, err := h.putVersion(c, tx, a, record.record, before, body.Reason)
+			view, err := h.putVersion(c, tx, a, record, before, body.Reason)
 			if err == nil {
 				a.changed(before, BundleAnswer{*view, warnings}, etagOf(view), true)
 			}

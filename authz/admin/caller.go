@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
@@ -12,12 +13,10 @@ import (
 
 // The reserved API (design rule 23).
 const (
-	APIID         = "certbound-admin"
 	ScopeRead     = "admin:read"     // see everything
 	ScopeWrite    = "admin:write"    // register and change partners, clients, APIs and certificates
 	ScopeOperate  = "admin:operate"  // disable, enable, revoke
 	ScopeSecurity = "admin:security" // trust bundles, keys, lockouts, and clients that hold an admin scope
-	scopePrefix   = "admin:"
 )
 
 // Audience is the admin API's name in tokens of an issuer.
@@ -103,7 +102,7 @@ func (c *caller) mayTouch(target storage.Client) *refusal {
 }
 
 func isAdministrator(c storage.Client) bool {
-	return slices.ContainsFunc(c.Scopes, func(s string) bool { return strings.HasPrefix(s, scopePrefix) })
+	return slices.ContainsFunc(c.Scopes, func(s string) bool { return strings.HasPrefix(s, registration.AdminScopes) })
 }
 
 func enabled(c storage.Client) bool { return !c.Disabled && !c.PartnerDisabled }

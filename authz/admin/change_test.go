@@ -10,6 +10,7 @@ import (
 	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/internal/authztest"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 )
@@ -251,7 +252,7 @@ func TestFollowIssuer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if api, err := w.Store.API(t.Context(), admin.APIID); err != nil || api.Audience != "https://new.example/admin" || api.Version != 2 {
+	if api, err := w.Store.API(t.Context(), registration.AdminAPI); err != nil || api.Audience != "https://new.example/admin" || api.Version != 2 {
 		t.Errorf("%+v %v", api, err)
 	}
 	if err := admin.FollowIssuer(t.Context(), authztest.New(t).Store, "https://new.example", w.Clock()); err != nil {

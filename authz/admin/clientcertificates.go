@@ -11,7 +11,7 @@ import (
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/authz/keyset"
-	"github.com/certbound/certbound/keys/thumbprint"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -122,11 +122,8 @@ func (h *Handler) addCertificate(c *call) (*answer, *refusal) {
 	if f := bad.refusal(); f != nil {
 		return nil, f
 	}
-	record := certificateRecord{leaf: leaf, record: storage.Certificate{
-		Thumbprint: thumbprint.Of(leaf), ClientID: id, DER: leaf.Raw,
-		NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), CreatedAt: c.now,
-	}}
-	if err := record.check(c.now); err != nil {
+	record := registration.CertificateRecord{Leaf: leaf, Record: keyset.Record(id, leaf, c.now)}
+	if err := record.Check(c.now); err != nil {
 		bad.at("/certificate", err.Error())
 		return nil, bad.refusal()
 	}
@@ -138,15 +135,15 @@ func (h *Handler) addCertificate(c *call) (*answer, *refusal) {
 		if err := certificateFits(ctx, tx, c, have, record); err != nil {
 			return err
 		}
-		if err := tx.AddCertificate(ctx, record.record); err != nil {
+		if err := tx.AddCertificate(ctx, record.Record); err != nil {
 			return err
 		}
-		view, err := viewRegistered(ctx, tx, record.record, c.now)
+		view, err := viewRegistered(ctx, tx, record.Record, c.now)
 		if err != nil {
 			return err
 		}
 		a.created("/admin/v1/certificates/"+view.Thumbprint, view, etagOf(view))
-		return h.recordCertificate(c, tx, audit.CertificateAdded, have, record.record, nil, view)
+		return h.recordCertificate(c, tx, audit.CertificateAdded, have, record.Record, nil, view)
 	})
 }
 
@@ -169,11 +166,11 @@ func oneCertificate(text string, bad *invalid) *x509.Certificate {
 // privateKeySent is what somebody has to know who sent one.
 const privateKeySent = "holds a private key, which nobody but the client needs: it has now been sent over the network, so replace key and certificate, and send the certificate alone"
 
-func certificateFits(ctx context.Context, tx storage.Tx, c *call, client storage.Client, wanted certificateRecord) error {
+func certificateFits(ctx context.Context, tx storage.Tx, c *call, client storage.Client, wanted registration.CertificateRecord) error {
 	if client.JWKSURI != "" {
 		return conflicting([]taken{{"", "the client's certificates are those it publishes at its jwks_uri", ""}})
 	}
-	owner, err := tx.Certificate(ctx, wanted.record.Thumbprint)
+	owner, err := tx.Certificate(ctx, wanted.Record.Thumbprint)
 	// What this client was only seen with is registered by it.
 	seen := err == nil && !owner.Registered() && owner.ClientID == client.ID
 	if !seen && !errors.Is(err, storage.ErrNotFound) {
@@ -182,7 +179,7 @@ func certificateFits(ctx context.Context, tx storage.Tx, c *call, client storage
 		}
 		return c.conflicting([]taken{{"/certificate", "the certificate is registered already; one certificate belongs to one client", owner.ClientID}})
 	}
-	denied, err := tx.CertificateDenied(ctx, wanted.record.Thumbprint)
+	denied, err := tx.CertificateDenied(ctx, wanted.Record.Thumbprint)
 	if err != nil {
 		return err
 	}
@@ -221,7 +218,7 @@ func (h *Handler) removeCertificate(c *call) (*answer, *refusal) {
 			return err
 		}
 		stored := storage.Certificate{Thumbprint: x5t}
-		if !containsCertificate(registered, stored) {
+		if !registration.ContainsCertificate(registered, stored) {
 			return storage.ErrNotFound
 		}
 		if len(registered) == 1 && have.Method == storage.SelfSignedTLSClientAuth {
@@ -241,7 +238,7 @@ func (h *Handler) removeCertificate(c *call) (*answer, *refusal) {
 		if err != nil {
 			return err
 		}
-		if err := denyGeneration(ctx, tx, id, generation, c.now); err != nil {
+		if err := registration.DenyGeneration(ctx, tx, id, generation, c.now); err != nil {
 			return err
 		}
 		a.gone(before)

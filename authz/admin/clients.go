@@ -5,13 +5,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/storage"
 )
 
 // ClientView is a client as the API shows it: its registration, and what has
 // become of it.
 type ClientView struct {
-	Client
+	registration.Client
 	Disabled        bool              `json:"disabled"` // always there, unlike in a registration
 	PartnerDisabled bool              `json:"partner_disabled"`
 	Generation      int64             `json:"generation"`
@@ -51,7 +52,7 @@ type keySets interface {
 
 func viewOf(c storage.Client) *ClientView {
 	v := &ClientView{
-		Client: Client{
+		Client: registration.Client{
 			ClientID: c.ID, PartnerID: c.PartnerID, ClientName: c.Name, AuthMethod: c.Method,
 			TrustBundle: c.TrustBundle, JWKSURI: c.JWKSURI, RegisteredOnly: c.RegisteredOnly, Scope: strings.Join(c.Scopes, " "),
 		},

@@ -13,24 +13,25 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
 )
 
 func (h *Handler) createClient(c *call) (*answer, *refusal) {
-	var body Client
+	var body registration.Client
 	bad, f := h.read(c, &body)
 	if f != nil {
 		return nil, f
 	}
 	body.ClientID = orGenerated(body.ClientID)
-	record, faults := body.record(c.now)
-	bad.faults(append(faults, record.judgeNew(c, nil)...))
+	record, faults := body.Record(c.now)
+	bad.faults(append(faults, record.JudgeNew(nil, c.now)...))
 	if f := bad.refusal(); f != nil {
 		return nil, f
 	}
 	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
-		id := record.client.ID
+		id := record.Client.ID
 		if _, err := tx.Client(ctx, id); !errors.Is(err, storage.ErrNotFound) {
 			return orConflict(err, taken{"/client_id", "is the id of another client", id})
 		}
@@ -38,10 +39,10 @@ func (h *Handler) createClient(c *call) (*answer, *refusal) {
 		if err != nil {
 			return err
 		}
-		if err := ensureClient(ctx, tx, record); err != nil {
+		if err := registration.EnsureClient(ctx, tx, record); err != nil {
 			return err
 		}
-		if err := ensureCertificates(ctx, tx, record); err != nil {
+		if err := registration.EnsureCertificates(ctx, tx, record); err != nil {
 			return err
 		}
 		stored, view, err := readView(ctx, tx, id)
@@ -66,25 +67,14 @@ type Warning struct {
 	Owner string `json:"owner,omitempty" doc:"The client it is about, when that is another one."`
 }
 
-// judgeNew runs the checks of the day on the certificates that are not registered
-// yet.
-func (r clientRecord) judgeNew(c *call, registered []storage.Certificate) (all faults) {
-	for n, certificate := range r.certificates {
-		if !containsCertificate(registered, certificate.record) {
-			all.add(jwksKey(n), certificate.judge(n, c.now))
-		}
-	}
-	return all
-}
-
 // clientFits asks everything that other records have to say: what the client refers
 // to must be there, its certificates and its subject must be nobody else's, and the
 // caller must be allowed to give what is given.
-func clientFits(ctx context.Context, tx storage.Tx, c *call, have storage.Client, want clientRecord) ([]Warning, error) {
-	if f := c.caller.mayGrant(without(want.client.Scopes, have.Scopes)); f != nil {
+func clientFits(ctx context.Context, tx storage.Tx, c *call, have storage.Client, want registration.ClientRecord) ([]Warning, error) {
+	if f := c.caller.mayGrant(registration.Without(want.Client.Scopes, have.Scopes)); f != nil {
 		return nil, f
 	}
-	absent, err := missingReferences(ctx, tx, want.client)
+	absent, err := registration.MissingReferences(ctx, tx, want.Client)
 	if err != nil {
 		return nil, err
 	}
@@ -95,14 +85,14 @@ func clientFits(ctx context.Context, tx storage.Tx, c *call, have storage.Client
 	if err != nil {
 		return nil, err
 	}
-	others, warnings, err := subjectOwners(ctx, tx, want.client)
+	others, warnings, err := subjectOwners(ctx, tx, want.Client)
 	if err != nil {
 		return nil, err
 	}
 	if had = append(had, others...); len(had) > 0 {
 		return nil, c.conflicting(had)
 	}
-	more, err := bundleWarnings(ctx, tx, want.client)
+	more, err := bundleWarnings(ctx, tx, want.Client)
 	warnings = append(warnings, more...)
 	if !c.caller.may(ScopeRead) {
 		for i := range warnings {
@@ -116,21 +106,21 @@ func clientFits(ctx context.Context, tx storage.Tx, c *call, have storage.Client
 // give any.
 func (c *caller) mayGrant(scopes []string) *refusal {
 	for _, scope := range scopes {
-		if strings.HasPrefix(scope, scopePrefix) && (!c.may(ScopeSecurity) || !c.may(scope)) {
+		if strings.HasPrefix(scope, registration.AdminScopes) && (!c.may(ScopeSecurity) || !c.may(scope)) {
 			return refuse(decision.ScopeInsufficient, "an admin scope is granted by "+ScopeSecurity+" only, and by nobody who lacks it")
 		}
 	}
 	return nil
 }
 
-func takenCertificates(ctx context.Context, tx storage.Tx, want clientRecord) (had []taken, err error) {
-	for n, certificate := range want.certificates {
-		owner, err := tx.Certificate(ctx, certificate.record.Thumbprint)
+func takenCertificates(ctx context.Context, tx storage.Tx, want registration.ClientRecord) (had []taken, err error) {
+	for n, certificate := range want.Certificates {
+		owner, err := tx.Certificate(ctx, certificate.Record.Thumbprint)
 		switch {
 		case errors.Is(err, storage.ErrNotFound):
 		case err != nil:
 			return nil, err
-		case owner.ClientID != want.client.ID:
+		case owner.ClientID != want.Client.ID:
 			had = append(had, taken{fmt.Sprintf("/jwks/keys/%d", n), "the certificate belongs to another client", owner.ClientID})
 		}
 	}
@@ -206,15 +196,15 @@ func (h *Handler) patchClient(c *call) (*answer, *refusal) {
 		if err != nil {
 			return err
 		}
-		var body Client
+		var body registration.Client
 		bad, f := h.merge(patch, present, &body)
 		if f != nil {
 			return f
 		}
-		want, faults := body.record(c.now)
+		want, faults := body.Record(c.now)
 		bad.stays("/client_id", have.ID, body.ClientID)
 		bad.stays("/partner_id", have.PartnerID, body.PartnerID)
-		bad.faults(append(faults, want.judgeNew(c, registered)...))
+		bad.faults(append(faults, want.JudgeNew(registered, c.now)...))
 		if f := bad.refusal(); f != nil {
 			return f
 		}
@@ -238,13 +228,13 @@ func (h *Handler) presentClient(ctx context.Context, tx storage.Tx, c *call, id 
 }
 
 // bodyOf is the registration that would make the client what it is.
-func bodyOf(client storage.Client, registered []storage.Certificate) (Client, error) {
+func bodyOf(client storage.Client, registered []storage.Certificate) (registration.Client, error) {
 	body := viewOf(client).Client
 	body.Disabled = client.Disabled
 	if client.Method != storage.SelfSignedTLSClientAuth || client.JWKSURI != "" {
 		return body, nil
 	}
-	body.JWKS = &JWKS{Keys: []map[string]any{}}
+	body.JWKS = &registration.JWKS{Keys: []map[string]any{}}
 	for _, certificate := range registered {
 		leaf, err := x509.ParseCertificate(certificate.DER)
 		if err != nil {
@@ -268,16 +258,16 @@ func jwkOf(leaf *x509.Certificate) (key map[string]any, err error) {
 	return key, json.Unmarshal(text, &key)
 }
 
-func (h *Handler) changeClient(c *call, tx storage.Tx, a *answer, before *ClientView, have storage.Client, want clientRecord) error {
+func (h *Handler) changeClient(c *call, tx storage.Tx, a *answer, before *ClientView, have storage.Client, want registration.ClientRecord) error {
 	ctx := c.Context()
 	warnings, err := clientFits(ctx, tx, c, have, want)
 	if err != nil {
 		return err
 	}
-	if err := ensureClient(ctx, tx, want); err != nil {
+	if err := registration.EnsureClient(ctx, tx, want); err != nil {
 		return err
 	}
-	if err := ensureCertificates(ctx, tx, want); err != nil {
+	if err := registration.EnsureCertificates(ctx, tx, want); err != nil {
 		return err
 	}
 	if slices.Contains(have.Scopes, ScopeSecurity) {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"github.com/certbound/certbound/authz/admin/document"
+	"github.com/certbound/certbound/authz/registration"
 )
 
 // taken is what a record cannot have, because another one has it.
@@ -32,10 +33,10 @@ func conflicting(all []taken) *refusal {
 }
 
 // missing is what a record refers to and is not there.
-func missing(all faults) *refusal {
+func missing(all registration.Faults) *refusal {
 	var bad invalid
 	for _, f := range all {
-		bad.at(document.Pointer(f.member), quoted.ReplaceAllString(f.err.Error(), `"…"`))
+		bad.at(document.Pointer(f.Member), quoted.ReplaceAllString(f.Err.Error(), `"…"`))
 	}
 	return bad.refusal()
 }

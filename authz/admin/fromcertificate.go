@@ -6,6 +6,7 @@ import (
 
 	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -26,8 +27,8 @@ type FromCertificate struct {
 	Certificate certinfo.Certificate `json:"certificate" doc:"Of a request only subject, names, key and usages mean anything."`
 	// Draft is a registration to be completed and sent to POST /admin/v1/clients. It
 	// has the first name that can be registered: SAN URI, then DNS, then the full DN.
-	Draft    *Client   `json:"draft,omitempty" doc:"The registration it would give: to be completed and sent to POST /admin/v1/clients. Absent when no name of the certificate can be registered."`
-	Warnings []Warning `json:"warnings"`
+	Draft    *registration.Client `json:"draft,omitempty" doc:"The registration it would give: to be completed and sent to POST /admin/v1/clients. Absent when no name of the certificate can be registered."`
+	Warnings []Warning            `json:"warnings"`
 }
 
 // fromCertificate looks at a certificate and registers nothing: whoever reads the
@@ -67,7 +68,7 @@ func (h *Handler) fromCertificate(c *call) (*answer, *refusal) {
 }
 
 // draft is the registration, with what the records have to say of it.
-func (b FromCertificateBody) draft(ctx context.Context, from storage.Reader, suggested *certinfo.Suggested) (*Client, []Warning, error) {
+func (b FromCertificateBody) draft(ctx context.Context, from storage.Reader, suggested *certinfo.Suggested) (*registration.Client, []Warning, error) {
 	kind := storage.MatcherKind(strings.TrimPrefix(suggested.Member, "tls_client_auth_"))
 	matcher, err := clientauth.NewMatcher(kind, suggested.Value)
 	if err != nil { // it was suggested because it can be registered

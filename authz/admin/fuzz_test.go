@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -31,7 +32,7 @@ func FuzzReason(f *testing.F) {
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "/", strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		c := &call{Request: r, w: httptest.NewRecorder()}
-		if reason, f := c.reason(true); f == nil && (reason == "" || checkName("reason", reason) != nil) {
+		if reason, f := c.reason(true); f == nil && (reason == "" || registration.CheckName("reason", reason) != nil) {
 			t.Errorf("%q gave %q", body, reason)
 		}
 	})
@@ -47,26 +48,26 @@ func FuzzBodies(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		secret := text + marker + text
 		var bad invalid
-		jwks := &JWKS{Keys: []map[string]any{{"kty": secret, "x5c": []any{secret}}, {"kty": "oct", "k": secret}}}
+		jwks := &registration.JWKS{Keys: []map[string]any{{"kty": secret, "x5c": []any{secret}}, {"kty": "oct", "k": secret}}}
 		for _, method := range []storage.AuthMethod{storage.TLSClientAuth, storage.SelfSignedTLSClientAuth, storage.AuthMethod(secret)} {
-			for _, c := range []Client{
+			for _, c := range []registration.Client{
 				{ClientID: secret, PartnerID: secret, ClientName: secret, AuthMethod: method, TrustBundle: secret, JWKSURI: secret, Scope: secret, SubjectDN: secret},
 				{AuthMethod: method, SANDNS: secret, TrustBundle: "b"}, {AuthMethod: method, SANURI: secret, TrustBundle: "b"}, {AuthMethod: method, SANIP: secret, TrustBundle: "b"},
 				{AuthMethod: method, SANEmail: secret, TrustBundle: "b"}, {AuthMethod: method, SubjectDN: secret, TrustBundle: "b"},
 				{AuthMethod: method, JWKSURI: secret}, {AuthMethod: method, JWKS: jwks},
 			} {
-				_, all := c.record(time.Unix(1<<30, 0))
+				_, all := c.Record(time.Unix(1<<30, 0))
 				bad.faults(all)
 			}
 		}
-		_, all := API{ID: secret, Audience: secret, Scopes: []string{secret, "admin:" + secret}, SigningAlg: secret}.record(time.Unix(1<<30, 0))
+		_, all := registration.API{ID: secret, Audience: secret, Scopes: []string{secret, "admin:" + secret}, SigningAlg: secret}.Record(time.Unix(1<<30, 0))
 		bad.faults(all)
-		_, all = Partner{ID: secret, Name: secret}.record(time.Unix(1<<30, 0))
+		_, all = registration.Partner{ID: secret, Name: secret}.Record(time.Unix(1<<30, 0))
 		bad.faults(all)
 		oneCertificate(secret, &bad)
-		bundle, all := TrustBundle{Name: secret, Anchors: secret, Intermediates: secret, Issuers: secret}.record(time.Unix(1<<30, 0))
+		bundle, all := registration.TrustBundle{Name: secret, Anchors: secret, Intermediates: secret, Issuers: secret}.Record(time.Unix(1<<30, 0))
 		bad.faults(all)
-		if bundle.sound {
+		if bundle.Sound {
 			t.Errorf("%q is a trust bundle", secret)
 		}
 		for _, e := range bad {

@@ -15,6 +15,7 @@ import (
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
@@ -236,7 +237,7 @@ func unavailable(err error) *refusal {
 	case errors.Is(err, storage.ErrStale):
 		return refuse(RecordStale, err.Error())
 	case errors.Is(err, storage.ErrConflict):
-		return &refusal{reason: Conflict, detail: err.Error(), errors: []fieldError{{Field: "body", Detail: inWords(err).Error()}}}
+		return &refusal{reason: Conflict, detail: err.Error(), errors: []fieldError{{Field: "body", Detail: registration.InWords(err).Error()}}}
 	}
 	return refuse(decision.StorageUnavailable, err.Error())
 }

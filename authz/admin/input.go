@@ -18,6 +18,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/certbound/certbound/authz/admin/document"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/resource/decision"
 )
@@ -47,12 +48,12 @@ func (i *invalid) at(pointer, detail string) {
 
 // faults adds what the rules of records say. A member of which something has been
 // said already is not mentioned again.
-func (i *invalid) faults(all faults) {
+func (i *invalid) faults(all registration.Faults) {
 	said := slices.Clone(*i)
 	for _, f := range all {
-		pointer := document.Pointer(f.member)
+		pointer := document.Pointer(f.Member)
 		if !slices.ContainsFunc(said, func(e fieldError) bool { return e.Pointer == pointer && pointer != "" }) {
-			i.at(pointer, quoted.ReplaceAllString(f.text(), `"…"`))
+			i.at(pointer, quoted.ReplaceAllString(f.Text(), `"…"`))
 		}
 	}
 }
@@ -102,8 +103,8 @@ func (c *call) texts(known ...string) (map[string]string, *refusal) {
 			bad.add("body", "has a member other than "+strings.Join(known, ", "))
 		case json.Unmarshal(raw, &text) != nil || raw[0] != '"':
 			bad.add(name, "must be a string")
-		case checkName(name, text) != nil:
-			bad.add(name, fmt.Sprintf("must be at most %d bytes without control characters", maxNameLength))
+		case registration.CheckName(name, text) != nil:
+			bad.add(name, fmt.Sprintf("must be at most %d bytes without control characters", registration.MaxNameLength))
 		}
 		all[name] = text
 	}

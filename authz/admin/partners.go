@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
 )
 
 // PartnerView is a partner as the API shows it.
 type PartnerView struct {
-	Partner
+	registration.Partner
 	Disabled   bool       `json:"disabled"` // always there, unlike in a registration
 	LockedAt   *time.Time `json:"locked_at,omitempty" doc:"Since when the partner is locked out; absent when it is not."`
 	LockReason string     `json:"lock_reason,omitempty"`
@@ -30,7 +31,7 @@ type PartnerPage struct {
 
 func viewPartner(p storage.Partner) *PartnerView {
 	return &PartnerView{
-		Partner: Partner{ID: p.ID, Name: p.Name}, Disabled: p.Disabled, LockedAt: orNil(p.LockedAt), LockReason: p.LockReason,
+		Partner: registration.Partner{ID: p.ID, Name: p.Name}, Disabled: p.Disabled, LockedAt: orNil(p.LockedAt), LockReason: p.LockReason,
 		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 }
@@ -62,13 +63,13 @@ func (h *Handler) getPartner(c *call) (*answer, *refusal) {
 }
 
 func (h *Handler) createPartner(c *call) (*answer, *refusal) {
-	var body Partner
+	var body registration.Partner
 	bad, f := h.read(c, &body)
 	if f != nil {
 		return nil, f
 	}
 	body.ID = orGenerated(body.ID)
-	record, faults := body.record(c.now)
+	record, faults := body.Record(c.now)
 	bad.faults(faults)
 	if f := bad.refusal(); f != nil {
 		return nil, f
@@ -126,12 +127,12 @@ func (h *Handler) patchPartner(c *call) (*answer, *refusal) {
 		if f := c.matches(etagOf(before)); f != nil {
 			return f
 		}
-		var body Partner
-		bad, f := h.merge(patch, Partner{ID: have.ID, Name: have.Name, Disabled: have.Disabled}, &body)
+		var body registration.Partner
+		bad, f := h.merge(patch, registration.Partner{ID: have.ID, Name: have.Name, Disabled: have.Disabled}, &body)
 		if f != nil {
 			return f
 		}
-		want, faults := body.record(c.now)
+		want, faults := body.Record(c.now)
 		bad.stays("/id", have.ID, body.ID)
 		bad.faults(faults)
 		if f := bad.refusal(); f != nil {
@@ -160,7 +161,7 @@ func (h *Handler) changePartner(c *call, tx storage.Tx, a *answer, have, want st
 		return err
 	}
 	if shut(want) && !shut(have) {
-		if err := endTokens(ctx, tx, have.ID, c.now); err != nil {
+		if err := registration.EndTokens(ctx, tx, have.ID, c.now); err != nil {
 			return err
 		}
 		if err := someAdministrator(ctx, tx); err != nil {

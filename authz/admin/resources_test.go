@@ -11,6 +11,7 @@ import (
 	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/internal/authztest"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
@@ -77,7 +78,7 @@ func TestLifeOfARecord(t *testing.T) {
 		{"partners", "initech", `{"id":"initech","name":"Initech"}`, `{"name":null}`, `"name":"Initech"`, audit.PartnerCreated, audit.PartnerChanged},
 		{"apis", "orders", `{"id":"orders","audience":"https://orders.example","scopes":["orders:read"]}`, `{"scopes":["orders:read","orders:write"],"resource_servers":["client-b"]}`, `"scopes":["orders:read"]`, audit.APICreated, audit.APIChanged},
 		{"clients", "odd%2Fid", `{"client_id":"odd/id","partner_id":"acme","token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"x.example","trust_bundle":"partners","scope":"accounts:read"}`, `{"client_name":"X"}`, `"scope":"accounts:read"`, audit.ClientCreated, audit.ClientChanged},
-		{"trust-bundles", "issuing", text(t, admin.TrustBundle{Name: "issuing", Anchors: ca}), `{"max_depth":2}`, `"version":1`, audit.TrustBundleCreated, audit.TrustBundleChanged},
+		{"trust-bundles", "issuing", text(t, registration.TrustBundle{Name: "issuing", Anchors: ca}), `{"max_depth":2}`, `"version":1`, audit.TrustBundleCreated, audit.TrustBundleChanged},
 	} {
 		t.Run(r.list, func(t *testing.T) {
 			path := "/admin/v1/" + r.list + "/" + r.id
@@ -291,9 +292,9 @@ func TestOneSubjectOneClient(t *testing.T) {
 	w := newWorld(t)
 	root := w.as("root")
 	ca := keystest.NewCA(t, "Other")
-	mustBe(t, root.post("/admin/v1/trust-bundles", text(t, admin.TrustBundle{Name: "other", Anchors: string(ca.CertPEM())})), 201)
+	mustBe(t, root.post("/admin/v1/trust-bundles", text(t, registration.TrustBundle{Name: "other", Anchors: string(ca.CertPEM())})), 201)
 	body := func(id, bundle, dns string) string {
-		return text(t, admin.Client{ClientID: id, PartnerID: "acme", AuthMethod: storage.TLSClientAuth, SANDNS: dns, TrustBundle: bundle})
+		return text(t, registration.Client{ClientID: id, PartnerID: "acme", AuthMethod: storage.TLSClientAuth, SANDNS: dns, TrustBundle: bundle})
 	}
 	a := root.post("/admin/v1/clients", body("x", "partners", "CLIENT-A.example"))
 	w.wantProblem(t, a, 409, "conflict")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 )
@@ -119,7 +120,7 @@ func (h *Handler) deny(c *call, tx storage.Tx, d storage.CertificateDenial, owne
 // lastToken is when the last token bound to a certificate has expired, plus 60 s:
 // no token outlives its certificate (design rule 10).
 func lastToken(notAfter, now time.Time) time.Time {
-	end := now.Add(feedLife)
+	end := now.Add(registration.FeedLife)
 	if early := notAfter.Add(time.Minute); !notAfter.IsZero() && early.After(now) && early.Before(end) {
 		return early
 	}

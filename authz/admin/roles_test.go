@@ -9,6 +9,7 @@ import (
 	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/internal/authztest"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/storage"
 )
@@ -23,7 +24,7 @@ func TestRoles(t *testing.T) {
 			Matcher: storage.Matcher{Kind: storage.SANDNS, Value: "viewer.example", Canonical: "viewer.example"},
 		})
 	})
-	bundle := text(t, admin.TrustBundle{Name: "x", Anchors: string(keystest.NewCA(t, "X").CertPEM())})
+	bundle := text(t, registration.TrustBundle{Name: "x", Anchors: string(keystest.NewCA(t, "X").CertPEM())})
 	client := func(id, scope string) string {
 		return fmt.Sprintf(`{"client_id":%q,"partner_id":"acme","token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"%s.example","trust_bundle":"partners","scope":%q}`, id, id, scope)
 	}
@@ -165,7 +166,7 @@ func TestTrustBundleVersions(t *testing.T) {
 	root := w.as("root")
 	first, second := string(keystest.NewCA(t, "First").CertPEM()), string(keystest.NewCA(t, "Second").CertPEM())
 	const path = "/admin/v1/trust-bundles/b"
-	created := decode[admin.BundleAnswer](t, want(t, root.post("/admin/v1/trust-bundles", text(t, admin.TrustBundle{Name: "b", Anchors: first})), 201))
+	created := decode[admin.BundleAnswer](t, want(t, root.post("/admin/v1/trust-bundles", text(t, registration.TrustBundle{Name: "b", Anchors: first})), 201))
 	if created.Version != 1 || created.CreatedBy != "root" || len(created.Warnings) != 1 || created.Warnings[0].Code != "root_without_issuers" {
 		t.Errorf("%+v", created)
 	}

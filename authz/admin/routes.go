@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/certbound/certbound/authz/admin/document"
+	"github.com/certbound/certbound/authz/registration"
 )
 
 // endpoint serves one call that was authorized.
@@ -96,22 +97,22 @@ var routes = []route{
 	{http.MethodGet, "/admin/v1/issuer", "", (*Handler).getIssuer, read("getIssuer", "Where tokens for this API come from", IssuerView{})},
 
 	{http.MethodGet, "/admin/v1/partners", ScopeRead, (*Handler).listPartners, listed("listPartners", "List partners by id", PartnerPage{}, byID)},
-	{http.MethodPost, "/admin/v1/partners", ScopeWrite, (*Handler).createPartner, create("createPartner", "Register a partner", Partner{}, PartnerView{}, 0)},
+	{http.MethodPost, "/admin/v1/partners", ScopeWrite, (*Handler).createPartner, create("createPartner", "Register a partner", registration.Partner{}, PartnerView{}, 0)},
 	{http.MethodGet, "/admin/v1/partners/{id}", ScopeRead, (*Handler).getPartner, one("getPartner", "Show a partner", PartnerView{})},
-	{http.MethodPatch, "/admin/v1/partners/{id}", ScopeWrite, (*Handler).patchPartner, patch("patchPartner", "Change a partner", Partner{}, PartnerView{}, 0)},
+	{http.MethodPatch, "/admin/v1/partners/{id}", ScopeWrite, (*Handler).patchPartner, patch("patchPartner", "Change a partner", registration.Partner{}, PartnerView{}, 0)},
 	{http.MethodPost, "/admin/v1/partners/{id}/lockout", ScopeSecurity, (*Handler).lockOut, act("lockOutPartner", "Lock a partner out: all its clients are refused and all their tokens die, everywhere within a second", ReasonBody{}, false, PartnerView{})},
 	{http.MethodPost, "/admin/v1/partners/{id}/restore", ScopeSecurity, (*Handler).restore, act("restorePartner", "End a lockout: each client is again what it was before; tokens stay dead", ReasonBody{}, true, PartnerView{})},
 
 	{http.MethodGet, "/admin/v1/apis", ScopeRead, (*Handler).listAPIs, listed("listAPIs", "List protected APIs by id", APIPage{}, byID)},
-	{http.MethodPost, "/admin/v1/apis", ScopeWrite, (*Handler).createAPI, create("createAPI", "Register a protected API", API{}, APIView{}, 0)},
+	{http.MethodPost, "/admin/v1/apis", ScopeWrite, (*Handler).createAPI, create("createAPI", "Register a protected API", registration.API{}, APIView{}, 0)},
 	{http.MethodGet, "/admin/v1/apis/{id}", ScopeRead, (*Handler).getAPI, one("getAPI", "Show a protected API", APIView{})},
-	{http.MethodPatch, "/admin/v1/apis/{id}", ScopeWrite, (*Handler).patchAPI, patch("patchAPI", "Change a protected API", API{}, APIView{}, 0)},
+	{http.MethodPatch, "/admin/v1/apis/{id}", ScopeWrite, (*Handler).patchAPI, patch("patchAPI", "Change a protected API", registration.API{}, APIView{}, 0)},
 	{http.MethodDelete, "/admin/v1/apis/{id}", ScopeWrite, (*Handler).deleteAPI, remove("deleteAPI", "Delete a protected API whose scopes no client holds", true)},
 
 	{http.MethodGet, "/admin/v1/trust-bundles", ScopeRead, (*Handler).listBundles, listed("listTrustBundles", "List trust bundles by name", BundlePage{}, byID)},
-	{http.MethodPost, "/admin/v1/trust-bundles", ScopeSecurity, (*Handler).createBundle, create("createTrustBundle", "Register a trust bundle", TrustBundle{}, BundleAnswer{}, maxBundleBody)},
+	{http.MethodPost, "/admin/v1/trust-bundles", ScopeSecurity, (*Handler).createBundle, create("createTrustBundle", "Register a trust bundle", registration.TrustBundle{}, BundleAnswer{}, maxBundleBody)},
 	{http.MethodGet, "/admin/v1/trust-bundles/{id}", ScopeRead, (*Handler).getBundle, one("getTrustBundle", "Show the version in force, or the last one", TrustBundleView{})},
-	{http.MethodPatch, "/admin/v1/trust-bundles/{id}", ScopeSecurity, (*Handler).patchBundle, patch("patchTrustBundle", "Put a new version in force", TrustBundle{}, BundleAnswer{}, maxBundleBody)},
+	{http.MethodPatch, "/admin/v1/trust-bundles/{id}", ScopeSecurity, (*Handler).patchBundle, patch("patchTrustBundle", "Put a new version in force", registration.TrustBundle{}, BundleAnswer{}, maxBundleBody)},
 	{http.MethodGet, "/admin/v1/trust-bundles/{id}/versions", ScopeRead, (*Handler).listVersions, read("listTrustBundleVersions", "List all versions", BundleVersions{})},
 	{http.MethodGet, "/admin/v1/trust-bundles/{id}/versions/{version}", ScopeRead, (*Handler).getVersion, one("getTrustBundleVersion", "Show one version", TrustBundleView{})},
 	{http.MethodPost, "/admin/v1/trust-bundles/{id}/rollback", ScopeSecurity, (*Handler).rollBack, act("rollBackTrustBundle", "Put the content of an earlier version in force, as a new one", RollbackBody{}, false, BundleAnswer{})},
@@ -122,9 +123,9 @@ var routes = []route{
 		body: FromCertificateBody{}, answer: FromCertificate{},
 	}},
 	{http.MethodGet, "/admin/v1/clients", ScopeRead, (*Handler).listClients, listed("listClients", "List clients by id", ClientPage{}, clients)},
-	{http.MethodPost, "/admin/v1/clients", ScopeWrite, (*Handler).createClient, create("createClient", "Register a client", Client{}, ClientAnswer{}, maxClientBody)},
+	{http.MethodPost, "/admin/v1/clients", ScopeWrite, (*Handler).createClient, create("createClient", "Register a client", registration.Client{}, ClientAnswer{}, maxClientBody)},
 	{http.MethodGet, "/admin/v1/clients/{id}", ScopeRead, (*Handler).getClient, one("getClient", "Show a client", ClientView{})},
-	{http.MethodPatch, "/admin/v1/clients/{id}", ScopeWrite, (*Handler).patchClient, patch("patchClient", "Change a client", Client{}, ClientAnswer{}, maxClientBody)},
+	{http.MethodPatch, "/admin/v1/clients/{id}", ScopeWrite, (*Handler).patchClient, patch("patchClient", "Change a client", registration.Client{}, ClientAnswer{}, maxClientBody)},
 	{http.MethodPost, "/admin/v1/clients/{id}/disable", ScopeOperate, (*Handler).disableClient, act("disableClient", "Disable a client; its tokens die", ReasonBody{}, true, ClientView{})},
 	{http.MethodPost, "/admin/v1/clients/{id}/enable", ScopeOperate, (*Handler).enableClient, act("enableClient", "Enable a client again", ReasonBody{}, true, ClientView{})},
 	{http.MethodGet, "/admin/v1/clients/{id}/certificates", ScopeRead, (*Handler).listCertificates, read("listCertificates", "List the registered certificates of a client", CertificateList{})},

@@ -3,17 +3,12 @@ package admin
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/certbound/certbound/authz/audit"
-	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
 )
-
-// feedLife is how long resource servers are told of something: until the last
-// token it can touch has expired, plus 60 s (design rule 11).
-const feedLife = oauth.MaxTokenLifetime + time.Minute
 
 // ReasonBody says why, for the audit event.
 type ReasonBody struct {
@@ -68,7 +63,7 @@ func (h *Handler) turn(c *call, tx storage.Tx, client storage.Client, disable bo
 		return err
 	}
 	if disable {
-		if err := denyGeneration(ctx, tx, client.ID, client.Generation, c.now); err != nil {
+		if err := registration.DenyGeneration(ctx, tx, client.ID, client.Generation, c.now); err != nil {
 			return err
 		}
 		if slices.Contains(client.Scopes, ScopeSecurity) {
@@ -82,19 +77,6 @@ func (h *Handler) turn(c *call, tx storage.Tx, client storage.Client, disable bo
 		"before": map[string]any{"disabled": before.Disabled, "generation": before.Generation},
 		"after":  map[string]any{"disabled": client.Disabled, "generation": client.Generation},
 	}))
-}
-
-// denyGeneration tells resource servers the least generation that is valid.
-func denyGeneration(ctx context.Context, tx storage.Tx, id string, least int64, now time.Time) error {
-	_, err := tx.AppendFeed(ctx, []storage.FeedEntry{deniedGeneration(id, least, now)})
-	return err
-}
-
-func deniedGeneration(id string, least int64, now time.Time) storage.FeedEntry {
-	return storage.FeedEntry{
-		Kind: storage.FeedClient, Action: storage.FeedDeny, Subject: id, MinGeneration: least,
-		CreatedAt: now, ExpiresAt: now.Add(feedLife),
-	}
 }
 
 // event is one about a client, done by the caller of this request.

@@ -9,8 +9,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
-	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/cmd/certbound/internal/cli"
 	"github.com/certbound/certbound/cmd/certbound/internal/inspect"
 	"github.com/certbound/certbound/keys/trust"
@@ -110,7 +110,7 @@ func (f *certVerifyFlags) spec() (*trust.Spec, error) {
 }
 
 // client is the client the flags describe, or nil for none.
-func (f *certVerifyFlags) client() (*admin.Registered, error) {
+func (f *certVerifyFlags) client() (*registration.Registered, error) {
 	switch {
 	case f.match != "":
 		kind, value, found := strings.Cut(f.match, "=")
@@ -121,7 +121,7 @@ func (f *certVerifyFlags) client() (*admin.Registered, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &admin.Registered{Client: storage.Client{ID: "match", Method: storage.TLSClientAuth, Matcher: matcher}}, nil
+		return &registration.Registered{Client: storage.Client{ID: "match", Method: storage.TLSClientAuth, Matcher: matcher}}, nil
 	case f.registration == "":
 		return nil, nil //nolint:nilnil // no client is asked about
 	}
@@ -129,11 +129,11 @@ func (f *certVerifyFlags) client() (*admin.Registered, error) {
 	if err != nil {
 		return nil, err
 	}
-	registration, err := decodeRegistration(data)
+	set, err := decodeRegistration(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.registration, err)
 	}
-	found, err := registration.Lookup(f.clientID)
+	found, err := set.Lookup(f.clientID)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.registration, err)
 	}
@@ -142,17 +142,17 @@ func (f *certVerifyFlags) client() (*admin.Registered, error) {
 
 // decodeRegistration reads a seed file, or the body of one client as the admin
 // API takes it.
-func decodeRegistration(data []byte) (*admin.Registration, error) {
-	registration, err := admin.Decode(data)
+func decodeRegistration(data []byte) (*registration.Set, error) {
+	set, err := registration.Decode(data)
 	if err == nil {
-		return registration, nil
+		return set, nil
 	}
-	var one admin.Client
+	var one registration.Client
 	if bodyErr := yaml.UnmarshalWithOptions(data, &one, yaml.Strict()); bodyErr != nil || one.ClientID == "" {
 		return nil, err
 	}
 	if one.AuthMethod == "" {
 		return nil, errors.New("token_endpoint_auth_method is missing")
 	}
-	return &admin.Registration{Clients: []admin.Client{one}}, nil
+	return &registration.Set{Clients: []registration.Client{one}}, nil
 }

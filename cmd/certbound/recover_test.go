@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
@@ -51,7 +52,7 @@ func TestAdminRecover(t *testing.T) {
 	if err != nil || client.PartnerID != "operations" || client.Generation != 3 || len(client.Scopes) != len(admin.Scopes()) {
 		t.Errorf("%+v %v", client, err)
 	}
-	if api, err := store.API(t.Context(), admin.APIID); err != nil || api.Audience != "https://as.example/admin" {
+	if api, err := store.API(t.Context(), registration.AdminAPI); err != nil || api.Audience != "https://as.example/admin" {
 		t.Errorf("%+v %v", api, err)
 	}
 	events, err := store.AuditEvents(t.Context(), storage.AuditQuery{Kind: "administrator.added", Limit: 9})

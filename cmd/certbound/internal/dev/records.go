@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/ca"
 	"github.com/certbound/certbound/storage"
 )
@@ -48,17 +48,17 @@ func makePKI(p pki) (*material, error) {
 
 func allSpecs() []clientSpec { return append([]clientSpec{resourceServer}, specs...) }
 
-// registration is what dev registers. It is applied at every start: an audience
+// seed is what dev registers. It is applied at every start: an audience
 // that follows the port and a renewed certificate become changes of the records.
-func registration(m *material, audience string) (*admin.Registration, error) {
-	r := &admin.Registration{APIs: []admin.API{{
+func seed(m *material, audience string) (*registration.Set, error) {
+	r := &registration.Set{APIs: []registration.API{{
 		ID: "accounts", Audience: audience, Scopes: []string{readScope, writeScope}, ResourceServers: []string{resourceServer.id},
 	}}}
 	for _, p := range partners {
-		r.Partners = append(r.Partners, admin.Partner{ID: p.id, Name: p.name})
+		r.Partners = append(r.Partners, registration.Partner{ID: p.id, Name: p.name})
 	}
 	for _, name := range []string{partnersBundle, globexBundle} {
-		r.TrustBundles = append(r.TrustBundles, admin.TrustBundle{
+		r.TrustBundles = append(r.TrustBundles, registration.TrustBundle{
 			Name: name, Anchors: string(ca.EncodeCertificates(m.bundles[name].Cert)),
 		})
 	}
@@ -73,8 +73,8 @@ func registration(m *material, audience string) (*admin.Registration, error) {
 }
 
 // registration is the body that registers a client, RFC 8705 §2.1.2 and §2.2.2.
-func (s *clientSpec) registration(cert *x509.Certificate) (admin.Client, error) {
-	c := admin.Client{
+func (s *clientSpec) registration(cert *x509.Certificate) (registration.Client, error) {
+	c := registration.Client{
 		ClientID: s.id, PartnerID: s.partner, ClientName: s.name,
 		AuthMethod: storage.TLSClientAuth, TrustBundle: s.bundle, Scope: strings.Join(s.scopes, " "),
 	}
@@ -88,7 +88,7 @@ func (s *clientSpec) registration(cert *x509.Certificate) (admin.Client, error) 
 	default:
 		c.AuthMethod = storage.SelfSignedTLSClientAuth
 		key, err := certificateKey(cert)
-		c.JWKS = &admin.JWKS{Keys: []map[string]any{key}}
+		c.JWKS = &registration.JWKS{Keys: []map[string]any{key}}
 		return c, err
 	}
 	return c, nil

@@ -84,7 +84,7 @@ func ensureKEK(file string) error {
 
 // assemble makes the servers the way serve and proxy do.
 func (s *Server) assemble(ctx context.Context, made *material, l *listeners) error {
-	records, err := registration(made, s.Info.Audience)
+	records, err := seed(made, s.Info.Audience)
 	if err != nil {
 		return err
 	}

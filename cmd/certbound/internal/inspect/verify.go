@@ -9,10 +9,10 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/cmd/certbound/internal/cli"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/keys/trust"
@@ -27,7 +27,7 @@ type Request struct {
 	Bundle *trust.Spec
 	// Client is what the certificate has to match; without one, only the path is
 	// verified.
-	Client *admin.Registered
+	Client *registration.Registered
 	Now    time.Time
 }
 

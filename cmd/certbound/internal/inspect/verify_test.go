@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/authz/clientauth"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/cmd/certbound/internal/inspect"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/keys/thumbprint"
@@ -21,20 +21,20 @@ func TestVerifyMatches(t *testing.T) {
 	spec := &trust.Spec{Name: "partners", Version: 1, Anchors: root.CertPEM()}
 	pki := root.Client(t, keystest.URI("spiffe://acme/billing")).Cert
 	edge := keystest.SelfSigned(t).Cert
-	matching := func(kind storage.MatcherKind, value string) *admin.Registered {
+	matching := func(kind storage.MatcherKind, value string) *registration.Registered {
 		m, err := clientauth.NewMatcher(kind, value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &admin.Registered{Client: storage.Client{ID: "a", Method: storage.TLSClientAuth, Matcher: m, Disabled: true}}
+		return &registration.Registered{Client: storage.Client{ID: "a", Method: storage.TLSClientAuth, Matcher: m, Disabled: true}}
 	}
-	self := &admin.Registered{
+	self := &registration.Registered{
 		Client:       storage.Client{ID: "a", Method: storage.SelfSignedTLSClientAuth},
 		Certificates: []storage.Certificate{{Thumbprint: thumbprint.Of(edge)}},
 	}
 	for name, c := range map[string]struct {
 		cert   *x509.Certificate
-		client *admin.Registered
+		client *registration.Registered
 		want   decision.Reason
 	}{
 		"path only":               {pki, nil, ""},
@@ -43,7 +43,7 @@ func TestVerifyMatches(t *testing.T) {
 		"registered self-signed":  {edge, self, ""},
 		"another self-signed":     {pki, self, decision.CertificateNotRegistered},
 		"self-signed, by bundle":  {edge, nil, decision.CertificateUntrusted},
-		"no such method, no luck": {pki, &admin.Registered{Client: storage.Client{ID: "a", Method: "none"}}, decision.MethodMismatch},
+		"no such method, no luck": {pki, &registration.Registered{Client: storage.Client{ID: "a", Method: "none"}}, decision.MethodMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, err := inspect.Verify(&certinfo.File{Certificates: []*x509.Certificate{c.cert}}, inspect.Request{Bundle: spec, Client: c.client, Now: time.Now()})

@@ -15,6 +15,7 @@ import (
 	"github.com/certbound/certbound/authz"
 	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
 	"github.com/certbound/certbound/cmd/certbound/internal/ops"
 	"github.com/certbound/certbound/keys"
@@ -39,7 +40,7 @@ type Options struct {
 	// Administrator, when set, is to be let in to the admin API.
 	Administrator *Administrator
 	// Registration, when set, is applied to the store before the seed file.
-	Registration *admin.Registration
+	Registration *registration.Set
 
 	draining context.Context // done when a proxy stops; nil means never
 }
@@ -82,7 +83,7 @@ type Authz struct {
 type inputs struct {
 	listener *servertls.Listener
 	sealer   *keys.Sealer
-	seed     *admin.Registration
+	seed     *registration.Set
 	seedText []byte
 	fetcher  *fetch.Client
 }
@@ -92,13 +93,13 @@ type inputs struct {
 // expired since the database accepted it.
 func CheckAuthz(c *config.Serve, logger *slog.Logger) error {
 	o := Options{Logger: logger}
-	_, err := openInputs(c, o, func(seed *admin.Registration) error { return seed.Check(o.clock()()) })
+	_, err := openInputs(c, o, func(seed *registration.Set) error { return seed.Check(o.clock()()) })
 	return err
 }
 
 // openInputs opens what it can and reports all that is wrong; check judges the
 // seed.
-func openInputs(c *config.Serve, o Options, check func(seed *admin.Registration) error) (*inputs, error) {
+func openInputs(c *config.Serve, o Options, check func(seed *registration.Set) error) (*inputs, error) {
 	issuerErr := place(c.Source, "issuer", "metadata: issuer ", authz.CheckIssuer(c.Issuer))
 	listener, tlsErr := newTLS(c.Source, c.TLS, o)
 	sealer, sealerErr := Sealer(c)
@@ -109,7 +110,7 @@ func openInputs(c *config.Serve, o Options, check func(seed *admin.Registration)
 
 // NewAuthz opens everything an authorization server needs.
 func NewAuthz(ctx context.Context, c *config.Serve, o Options) (*Authz, error) {
-	in, err := openInputs(c, o, (*admin.Registration).CheckShape)
+	in, err := openInputs(c, o, (*registration.Set).CheckShape)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"log/slog"
 
-	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
 )
 
@@ -23,7 +23,7 @@ func (a *Authz) Reload(ctx context.Context, c *config.Serve) (changed []string, 
 	changed, restart := a.config.Changes(c)
 	quiet := a.o
 	quiet.Logger = slog.New(slog.DiscardHandler) // warnings were given at the start
-	in, err := openInputs(c, quiet, (*admin.Registration).CheckShape)
+	in, err := openInputs(c, quiet, (*registration.Set).CheckShape)
 	if err := errors.Join(restart, err); err != nil {
 		return nil, err
 	}

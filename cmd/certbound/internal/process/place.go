@@ -6,7 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
 )
 
@@ -30,15 +30,15 @@ func (t trimmed) Error() string { return strings.TrimPrefix(t.error.Error(), t.p
 func (t trimmed) Unwrap() error { return t.error }
 
 // readSeed reads and checks the seed file; without a file the seed is empty.
-func readSeed(c *config.Serve, check func(*admin.Registration) error) (*admin.Registration, []byte, error) {
+func readSeed(c *config.Serve, check func(*registration.Set) error) (*registration.Set, []byte, error) {
 	if c.Seed == "" {
-		return &admin.Registration{}, nil, nil
+		return &registration.Set{}, nil, nil
 	}
 	data, err := os.ReadFile(string(c.Seed))
 	if err != nil {
 		return nil, nil, c.Source.Problem("seed", err)
 	}
-	seed, err := admin.Decode(data)
+	seed, err := registration.Decode(data)
 	if err == nil {
 		err = check(seed)
 	}
@@ -48,9 +48,9 @@ func readSeed(c *config.Serve, check func(*admin.Registration) error) (*admin.Re
 // placeSeed puts problems of the seed at their place in that file, and at the
 // setting that names it.
 func placeSeed(c *config.Serve, err error) error {
-	var problems admin.Problems
-	if one := (*admin.Problem)(nil); !errors.As(err, &problems) && errors.As(err, &one) {
-		problems = admin.Problems{one}
+	var problems registration.Problems
+	if one := (*registration.Problem)(nil); !errors.As(err, &problems) && errors.As(err, &one) {
+		problems = registration.Problems{one}
 	}
 	if len(problems) == 0 {
 		return c.Source.Problem("seed", err)
@@ -65,7 +65,7 @@ func placeSeed(c *config.Serve, err error) error {
 // seedError is a problem with the place it has in the seed file.
 type seedError struct {
 	at      config.Position
-	problem *admin.Problem
+	problem *registration.Problem
 }
 
 func (e *seedError) Error() string { return fmt.Sprintf("%s: %s", e.at, e.problem.Text()) }

@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"errors"
@@ -37,8 +37,8 @@ func TestScopesComeAndGo(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				store := newStore(t)
 				edge := keystest.SelfSigned(t)
-				registration := func(s state) *Registration {
-					r := &Registration{
+				registration := func(s state) *Set {
+					r := &Set{
 						Partners: []Partner{{ID: "acme"}},
 						APIs:     []API{{ID: "a", Audience: "https://a", Scopes: s.a}, {ID: "b", Audience: "https://b", Scopes: s.b}},
 						Clients:  []Client{{ClientID: "edge", PartnerID: "acme", AuthMethod: storage.SelfSignedTLSClientAuth, JWKS: publicJWKS(t, edge), Scope: s.client}},

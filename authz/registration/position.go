@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"fmt"

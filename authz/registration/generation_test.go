@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"testing"
@@ -11,7 +11,7 @@ import (
 )
 
 // applied brings the store to the registration and returns a client of it.
-func applied(t *testing.T, store storage.Store, r *Registration, id string) storage.Client {
+func applied(t *testing.T, store storage.Store, r *Set, id string) storage.Client {
 	t.Helper()
 	if err := r.Apply(t.Context(), store, time.Now()); err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestReplacedCertificate(t *testing.T) {
 			t.Fatalf("%s: %d certificates, %v; want %d", step.name, len(registered), err, len(step.pairs))
 		}
 		for _, pair := range step.pairs {
-			if !containsCertificate(registered, storage.Certificate{Thumbprint: thumbprint.Of(pair.Cert)}) {
+			if !ContainsCertificate(registered, storage.Certificate{Thumbprint: thumbprint.Of(pair.Cert)}) {
 				t.Errorf("%s: a certificate of the body is missing", step.name)
 			}
 		}
@@ -144,7 +144,7 @@ func TestDisabledPartner(t *testing.T) {
 		}
 	}
 	// The clients need not be in the registration that locks their partner out.
-	alone := &Registration{Partners: []Partner{{ID: "globex", Disabled: true}}}
+	alone := &Set{Partners: []Partner{{ID: "globex", Disabled: true}}}
 	if c := applied(t, store, alone, "app"); c.Generation != 2 {
 		t.Errorf("generation %d, want 2", c.Generation)
 	}

@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"errors"
@@ -20,28 +20,28 @@ type Registered struct {
 
 // Lookup checks the registration and returns one of its clients, for whoever
 // judges a certificate where no server is. Without an id there must be only one.
-func (r *Registration) Lookup(id string) (*Registered, error) {
+func (r *Set) Lookup(id string) (*Registered, error) {
 	all, problems := r.check(time.Time{})
 	if err := problems.orNil(); err != nil {
 		return nil, err
 	}
 	if id == "" && len(all.clients) != 1 {
-		return nil, fmt.Errorf("admin: the registration has %d clients: say which", len(all.clients))
+		return nil, fmt.Errorf("registration: the registration has %d clients: say which", len(all.clients))
 	}
 	for _, c := range all.clients {
-		if id != "" && c.client.ID != id {
+		if id != "" && c.Client.ID != id {
 			continue
 		}
-		found := &Registered{Client: c.client}
-		for _, certificate := range c.certificates {
-			found.Certificates = append(found.Certificates, certificate.record)
+		found := &Registered{Client: c.Client}
+		for _, certificate := range c.Certificates {
+			found.Certificates = append(found.Certificates, certificate.Record)
 		}
 		for i := range all.bundles {
-			if all.bundles[i].record.Name == c.client.TrustBundle {
-				found.Bundle = &all.bundles[i].spec
+			if all.bundles[i].Record.Name == c.Client.TrustBundle {
+				found.Bundle = &all.bundles[i].Spec
 			}
 		}
 		return found, nil
 	}
-	return nil, errors.New("admin: the registration has no client " + id)
+	return nil, errors.New("registration: the registration has no client " + id)
 }

@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"fmt"
@@ -28,24 +28,24 @@ func (f firsts) repeats(kind, value, list string, i int) error {
 	}
 }
 
-func (f firsts) ofAPI(a storage.API, i int) (all faults) {
-	all.add("id", f.repeats("API", a.ID, "apis", i))
-	all.add("audience", f.repeats("audience", a.Audience, "apis", i))
+func (f firsts) ofAPI(a storage.API, i int) (all Faults) {
+	all.Add("id", f.repeats("API", a.ID, "apis", i))
+	all.Add("audience", f.repeats("audience", a.Audience, "apis", i))
 	for _, scope := range a.Scopes {
-		all.add("scopes", f.repeats("scope", scope, "apis", i))
+		all.Add("scopes", f.repeats("scope", scope, "apis", i))
 	}
 	return all
 }
 
-func (f firsts) ofClient(c clientRecord, i int) (all faults) {
-	all.add("client_id", f.repeats("client", c.client.ID, "clients", i))
-	if m := c.client.Matcher; m.Canonical != "" {
+func (f firsts) ofClient(c ClientRecord, i int) (all Faults) {
+	all.Add("client_id", f.repeats("client", c.Client.ID, "clients", i))
+	if m := c.Client.Matcher; m.Canonical != "" {
 		// Unique per trust bundle, design rule 5.
-		kind := "trust bundle " + c.client.TrustBundle + ": tls_client_auth_" + string(m.Kind)
-		all.add("tls_client_auth_"+string(m.Kind), f.repeats(kind, m.Canonical, "clients", i))
+		kind := "trust bundle " + c.Client.TrustBundle + ": tls_client_auth_" + string(m.Kind)
+		all.Add("tls_client_auth_"+string(m.Kind), f.repeats(kind, m.Canonical, "clients", i))
 	}
-	for n, certificate := range c.certificates {
-		all.add(jwksKey(n), f.repeats("certificate", certificate.record.Thumbprint.String(), "clients", i))
+	for n, certificate := range c.Certificates {
+		all.Add(JWKSKey(n), f.repeats("certificate", certificate.Record.Thumbprint.String(), "clients", i))
 	}
 	return all
 }

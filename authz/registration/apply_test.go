@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"errors"
@@ -25,10 +25,10 @@ func newStore(t *testing.T) storage.Store {
 func TestApply(t *testing.T) {
 	store := newStore(t)
 	now := time.Now()
-	apply := func(r *Registration) error { return r.Apply(t.Context(), store, now) }
+	apply := func(r *Set) error { return r.Apply(t.Context(), store, now) }
 
 	first, second := keystest.SelfSigned(t), keystest.SelfSigned(t)
-	reg := &Registration{
+	reg := &Set{
 		Partners:     []Partner{{ID: "acme", Name: "Acme"}},
 		TrustBundles: []TrustBundle{{Name: "partners", Anchors: string(keystest.NewCA(t, "CA").CertPEM())}},
 		APIs:         []API{{ID: "accounts", Audience: "https://a.example", Scopes: []string{"w", "r", "r"}, ResourceServers: []string{"rs"}}},
@@ -79,7 +79,7 @@ func TestApply(t *testing.T) {
 	pki := func(name, bundle string) []Client {
 		return []Client{{ClientID: "other", PartnerID: "acme", AuthMethod: storage.TLSClientAuth, SANDNS: name, TrustBundle: bundle}}
 	}
-	for want, bad := range map[string]*Registration{
+	for want, bad := range map[string]*Set{
 		"another client of the same trust bundle has this subject value": {Clients: pki("RS.example", "partners")},
 		"another client has this certificate":                            {Clients: self("other", "acme", "", second)},
 		`scope: no API owns "made:up"`:                                   {Clients: self("edge", "acme", "made:up", first)},
@@ -99,7 +99,7 @@ func TestApply(t *testing.T) {
 			}
 		})
 	}
-	moved := &Registration{Partners: []Partner{{ID: "globex"}}, Clients: []Client{{ClientID: "edge", PartnerID: "globex", AuthMethod: storage.SelfSignedTLSClientAuth, JWKS: publicJWKS(t, first)}}}
+	moved := &Set{Partners: []Partner{{ID: "globex"}}, Clients: []Client{{ClientID: "edge", PartnerID: "globex", AuthMethod: storage.SelfSignedTLSClientAuth, JWKS: publicJWKS(t, first)}}}
 	if err := apply(moved); err == nil {
 		t.Error("a client was moved to another partner")
 	}

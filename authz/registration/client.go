@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"context"
@@ -45,52 +45,55 @@ type Client struct {
 	Disabled bool   `yaml:"disabled" json:"disabled,omitempty"`
 }
 
-// clientRecord is a client to be stored, with the certificates it is to have.
-type clientRecord struct {
-	client       storage.Client
-	certificates []certificateRecord
+// ClientRecord is a client to be stored, with the certificates it is to have.
+type ClientRecord struct {
+	Client       storage.Client
+	Certificates []CertificateRecord
 }
 
-func (c Client) record(now time.Time) (clientRecord, faults) {
-	var all faults
+// Record is the client to be stored with the certificates it is to have, and what is
+// wrong with the body on any day. See [ClientRecord.JudgeNew] for the checks of the
+// day.
+func (c Client) Record(now time.Time) (ClientRecord, Faults) {
+	var all Faults
 	if !oauth.ValidClientID(c.ClientID) {
-		all.add("client_id", fmt.Errorf("client_id must be 1 to %d characters of visible ASCII", oauth.MaxClientIDLength))
+		all.Add("client_id", fmt.Errorf("client_id must be 1 to %d characters of visible ASCII", oauth.MaxClientIDLength))
 	}
-	all.add("partner_id", checkID("partner_id", c.PartnerID))
-	all.add("client_name", checkName("client_name", c.ClientName))
+	all.Add("partner_id", checkID("partner_id", c.PartnerID))
+	all.Add("client_name", CheckName("client_name", c.ClientName))
 	scopes, refusal := oauth.ParseScope(c.Scope)
 	if refusal != nil {
-		all.add("scope", errors.New("scope does not follow the grammar of RFC 6749 §3.3"))
+		all.Add("scope", errors.New("scope does not follow the grammar of RFC 6749 §3.3"))
 	}
-	record := clientRecord{client: storage.Client{
+	record := ClientRecord{Client: storage.Client{
 		ID: c.ClientID, PartnerID: c.PartnerID, Name: c.ClientName, Method: c.AuthMethod,
 		Scopes: scopes, Disabled: c.Disabled, CreatedAt: now, UpdatedAt: now,
 	}}
-	var more faults
+	var more Faults
 	switch c.AuthMethod {
 	case storage.TLSClientAuth:
-		record.client.TrustBundle, record.client.RegisteredOnly = c.TrustBundle, c.RegisteredOnly
-		record.client.Matcher, more = c.matcher()
+		record.Client.TrustBundle, record.Client.RegisteredOnly = c.TrustBundle, c.RegisteredOnly
+		record.Client.Matcher, more = c.matcher()
 	case storage.SelfSignedTLSClientAuth:
 		if c.RegisteredOnly {
-			more.add("registered_only", errors.New("registered_only belongs to tls_client_auth; self-signed certificates always are"))
+			more.Add("registered_only", errors.New("registered_only belongs to tls_client_auth; self-signed certificates always are"))
 		}
-		record.client.JWKSURI = c.JWKSURI
-		certificates, faults := c.certificates(now)
-		record.certificates, more = certificates, append(more, faults...)
+		record.Client.JWKSURI = c.JWKSURI
+		certificates, found := c.certificates(now)
+		record.Certificates, more = certificates, append(more, found...)
 	default:
-		more.add("token_endpoint_auth_method", fmt.Errorf("token_endpoint_auth_method must be %s or %s", storage.TLSClientAuth, storage.SelfSignedTLSClientAuth))
+		more.Add("token_endpoint_auth_method", fmt.Errorf("token_endpoint_auth_method must be %s or %s", storage.TLSClientAuth, storage.SelfSignedTLSClientAuth))
 	}
 	return record, append(all, more...)
 }
 
 // reserved is what a registration cannot give: an administrator is made by another
 // one.
-func (c Client) reserved() (all faults) {
+func (c Client) reserved() (all Faults) {
 	scopes, _ := oauth.ParseScope(c.Scope) // record tells
 	for _, scope := range scopes {
-		if strings.HasPrefix(scope, reservedScopes) {
-			all.add("scope", fmt.Errorf("scope %q is reserved for administrators", scope))
+		if strings.HasPrefix(scope, AdminScopes) {
+			all.Add("scope", fmt.Errorf("scope %q is reserved for administrators", scope))
 		}
 	}
 	return all
@@ -109,36 +112,36 @@ func (c Client) subjectValues() []storage.Matcher {
 	return slices.DeleteFunc(all, func(m storage.Matcher) bool { return m.Value == "" })
 }
 
-func (c Client) matcher() (m storage.Matcher, all faults) {
+func (c Client) matcher() (m storage.Matcher, all Faults) {
 	values := c.subjectValues()
 	if len(values) != 1 {
 		member := "token_endpoint_auth_method" // it asks for what is not there
 		if len(values) > 1 {
 			member = "tls_client_auth_" + string(values[1].Kind)
 		}
-		all.add(member, fmt.Errorf("tls_client_auth needs exactly one tls_client_auth_* subject value, not %d (RFC 8705 §2.1.2)", len(values)))
+		all.Add(member, fmt.Errorf("tls_client_auth needs exactly one tls_client_auth_* subject value, not %d (RFC 8705 §2.1.2)", len(values)))
 	}
 	if c.JWKS != nil {
-		all.add("jwks", errors.New("jwks belongs to self_signed_tls_client_auth"))
+		all.Add("jwks", errors.New("jwks belongs to self_signed_tls_client_auth"))
 	}
 	if c.JWKSURI != "" {
-		all.add("jwks_uri", errors.New("jwks_uri belongs to self_signed_tls_client_auth"))
+		all.Add("jwks_uri", errors.New("jwks_uri belongs to self_signed_tls_client_auth"))
 	}
 	if c.TrustBundle == "" {
-		all.add("token_endpoint_auth_method", errors.New("tls_client_auth needs a trust_bundle (RFC 8705 §7.4)"))
+		all.Add("token_endpoint_auth_method", errors.New("tls_client_auth needs a trust_bundle (RFC 8705 §7.4)"))
 	}
 	if len(values) == 1 {
 		var err error
 		m, err = clientauth.NewMatcher(values[0].Kind, values[0].Value)
-		all.add("tls_client_auth_"+string(values[0].Kind), err)
+		all.Add("tls_client_auth_"+string(values[0].Kind), err)
 	}
 	return m, all
 }
 
-// ensureClient creates or changes a client, and takes away the certificates it
+// EnsureClient creates or changes a client, and takes away the certificates it
 // is no longer to be known by.
-func ensureClient(ctx context.Context, tx storage.Tx, wanted clientRecord) error {
-	want := wanted.client
+func EnsureClient(ctx context.Context, tx storage.Tx, wanted ClientRecord) error {
+	want := wanted.Client
 	if err := checkReferences(ctx, tx, want); err != nil {
 		return err
 	}
@@ -169,12 +172,12 @@ func ensureClient(ctx context.Context, tx storage.Tx, wanted clientRecord) error
 	if err := tx.UpdateClient(ctx, want); err != nil || want.Generation == have.Generation {
 		return err
 	}
-	return denyGeneration(ctx, tx, want.ID, want.Generation, want.UpdatedAt)
+	return DenyGeneration(ctx, tx, want.ID, want.Generation, want.UpdatedAt)
 }
 
 // lessens reports whether a client that had a token as have could not get it as
 // want.
 func lessens(have, want storage.Client) bool {
 	return want.Disabled && !have.Disabled || want.Method != have.Method || want.Matcher != have.Matcher ||
-		want.TrustBundle != have.TrustBundle || len(without(have.Scopes, want.Scopes)) > 0
+		want.TrustBundle != have.TrustBundle || len(Without(have.Scopes, want.Scopes)) > 0
 }

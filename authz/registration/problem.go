@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"errors"
@@ -26,9 +26,9 @@ func (p *Problem) Text() string {
 
 func (p *Problem) Error() string {
 	if p.Line == 0 {
-		return "admin: " + p.Text()
+		return "registration: " + p.Text()
 	}
-	return fmt.Sprintf("admin: %d:%d: %s", p.Line, p.Column, p.Text())
+	return fmt.Sprintf("registration: %d:%d: %s", p.Line, p.Column, p.Text())
 }
 
 func (p *Problem) Unwrap() error { return p.Err }
@@ -61,27 +61,28 @@ func (p Problems) orNil() error {
 	return p
 }
 
-// fault is one thing wrong with a body, at one of its members.
-type fault struct {
-	member string // "scopes[1]"; empty for the body as a whole
-	err    error
-	said   string // err for whoever sees the member; empty: err's own text
+// Fault is one thing wrong with a body, at one of its members.
+type Fault struct {
+	Member string // "scopes[1]"; empty for the body as a whole
+	Err    error
+	said   string // Err for whoever sees the member; empty: Err's own text
 }
 
-// text is for an answer that names the member.
-func (f fault) text() string {
+// Text is for an answer that names the member.
+func (f Fault) Text() string {
 	if f.said != "" {
 		return f.said
 	}
-	return f.err.Error()
+	return f.Err.Error()
 }
 
-type faults []fault
+// Faults is everything wrong with a body.
+type Faults []Fault
 
-// add notes err, when there is one.
-func (f *faults) add(member string, err error) {
+// Add notes err, when there is one.
+func (f *Faults) Add(member string, err error) {
 	for _, one := range split(err) {
-		*f = append(*f, fault{member: member, err: one})
+		*f = append(*f, Fault{Member: member, Err: one})
 	}
 }
 
@@ -100,7 +101,7 @@ func split(err error) []error {
 }
 
 // problem places err at a member of the i-th record of a list.
-func (r *Registration) problem(list string, i int, id, member string, err error) *Problem {
+func (r *Set) problem(list string, i int, id, member string, err error) *Problem {
 	record := fmt.Sprintf("%s[%d]", list, i)
 	at := r.positions.locate(record + "." + member)
 	return &Problem{Line: at.line, Column: at.column, Record: record, ID: id, Err: err}

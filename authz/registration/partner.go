@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"context"
@@ -16,15 +16,16 @@ type Partner struct {
 	Disabled bool   `yaml:"disabled" json:"disabled,omitempty"`
 }
 
-const (
-	maxIDLength   = 128
-	maxNameLength = 200
-)
+const maxIDLength = 128
 
-func (p Partner) record(now time.Time) (storage.Partner, faults) {
-	var all faults
-	all.add("id", checkID("id", p.ID))
-	all.add("name", checkName("name", p.Name))
+// MaxNameLength bounds names and other short texts, in bytes.
+const MaxNameLength = 200
+
+// Record is the partner to be stored, and what is wrong with the body.
+func (p Partner) Record(now time.Time) (storage.Partner, Faults) {
+	var all Faults
+	all.Add("id", checkID("id", p.ID))
+	all.Add("name", CheckName("name", p.Name))
 	return storage.Partner{ID: p.ID, Name: p.Name, Disabled: p.Disabled, CreatedAt: now, UpdatedAt: now}, all
 }
 
@@ -42,9 +43,10 @@ func checkID(field, id string) error {
 	return nil
 }
 
-func checkName(field, name string) error {
-	if len(name) > maxNameLength {
-		return fmt.Errorf("%s is longer than %d bytes", field, maxNameLength)
+// CheckName accepts UTF-8 of at most MaxNameLength bytes without control characters.
+func CheckName(field, name string) error {
+	if len(name) > MaxNameLength {
+		return fmt.Errorf("%s is longer than %d bytes", field, MaxNameLength)
 	}
 	for _, r := range name {
 		if r < ' ' || r == 0x7f || r == 0xfffd {
@@ -68,35 +70,10 @@ func ensurePartner(ctx context.Context, tx storage.Tx, want storage.Partner) err
 	if want.Disabled && !have.Disabled {
 		// Tokens its clients hold are dead (design rule 11), and stay so when the
 		// partner is enabled again.
-		if err := endTokens(ctx, tx, want.ID, want.UpdatedAt); err != nil {
+		if err := EndTokens(ctx, tx, want.ID, want.UpdatedAt); err != nil {
 			return err
 		}
 	}
 	have.Name, have.Disabled, have.UpdatedAt = want.Name, want.Disabled, want.UpdatedAt
 	return tx.UpdatePartner(ctx, have)
-}
-
-// endTokens ends the tokens of every client of a partner, and tells resource
-// servers, a page of clients at a time.
-func endTokens(ctx context.Context, tx storage.Tx, partnerID string, now time.Time) error {
-	if err := tx.RaiseGenerations(ctx, partnerID, now); err != nil {
-		return err
-	}
-	const page = 1000
-	for q := (storage.ClientQuery{PartnerID: partnerID, Limit: page}); ; {
-		clients, err := tx.Clients(ctx, q)
-		if err != nil {
-			return err
-		}
-		entries := make([]storage.FeedEntry, len(clients))
-		for i := range clients {
-			q.After, entries[i] = clients[i].ID, deniedGeneration(clients[i].ID, clients[i].Generation, now)
-		}
-		if _, err := tx.AppendFeed(ctx, entries); err != nil {
-			return err
-		}
-		if len(clients) < page {
-			return nil
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"crypto/sha256"
@@ -27,43 +27,56 @@ type TrustBundle struct {
 	AllowPublicRoots bool `yaml:"allow_public_roots" json:"allow_public_roots,omitempty"`
 }
 
-// bundleRecord is a trust bundle to be stored, and to be judged.
-type bundleRecord struct {
-	record storage.TrustBundle
-	spec   trust.Spec
-	sound  bool // nothing is wrong but perhaps with the day
+// BundleRecord is a trust bundle to be stored, and to be judged.
+type BundleRecord struct {
+	Record storage.TrustBundle
+	Spec   trust.Spec
+	Sound  bool // nothing is wrong but perhaps with the day
 }
 
-func (b TrustBundle) record(now time.Time) (bundleRecord, faults) {
-	var all faults
-	record := bundleRecord{
-		record: storage.TrustBundle{
+// Record is the bundle to be stored as the version in force, and what is wrong with
+// the body on any day. See [TrustBundle.Judged] for the checks of the day.
+func (b TrustBundle) Record(now time.Time) (BundleRecord, Faults) {
+	var all Faults
+	record := BundleRecord{
+		Record: storage.TrustBundle{
 			Name: b.Name, Status: storage.BundleActive, CreatedAt: now,
 			AnchorsPEM: b.Anchors, IntermediatesPEM: b.Intermediates, IssuersPEM: b.Issuers,
 			MaxDepth: b.MaxDepth, AllowPublicRoots: b.AllowPublicRoots, ContentHash: b.contentHash(),
 		},
-		spec: trust.Spec{
+		Spec: trust.Spec{
 			Name: b.Name, Version: 1, Anchors: []byte(b.Anchors), Intermediates: []byte(b.Intermediates),
 			Issuers: []byte(b.Issuers), MaxDepth: b.MaxDepth, AllowPublicRoots: b.AllowPublicRoots,
 		},
 	}
 	if err := checkID("name", b.Name); err != nil {
-		all.add("name", err)
+		all.Add("name", err)
 		return record, all
 	}
-	_, err := trust.Load(record.spec)
+	_, err := trust.Load(record.Spec)
 	all = append(all, b.placed(err)...)
-	record.sound = err == nil
+	record.Sound = err == nil
 	return record, all
 }
 
+// Judged is Record with the checks of the day: a certificate that has expired by now
+// is a fault too. The bundle is nil when there is any.
+func (b TrustBundle) Judged(now time.Time) (BundleRecord, *trust.Bundle, Faults) {
+	record, all := b.Record(now)
+	if !record.Sound {
+		return record, nil, all
+	}
+	bundle, err := trust.New(record.Spec, now)
+	return record, bundle, b.placed(err)
+}
+
 // placed turns what package trust says of a bundle into faults at its members.
-func (b TrustBundle) placed(err error) (all faults) {
+func (b TrustBundle) placed(err error) (all Faults) {
 	for _, one := range split(err) {
-		f := fault{err: one, said: strings.TrimPrefix(one.Error(), "trust: bundle "+b.Name+": ")}
+		f := Fault{Err: one, said: strings.TrimPrefix(one.Error(), "trust: bundle "+b.Name+": ")}
 		for _, member := range []string{"anchors", "intermediates", "issuers", "max_depth"} {
 			if rest, ok := strings.CutPrefix(f.said, member); ok {
-				f.member, f.said = member, strings.TrimPrefix(rest, ": ")
+				f.Member, f.said = member, strings.TrimPrefix(rest, ": ")
 				break
 			}
 		}

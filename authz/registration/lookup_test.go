@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 
 func TestLookup(t *testing.T) {
 	ca := keystest.NewCA(t, "partners")
-	r := &Registration{
+	r := &Set{
 		TrustBundles: []TrustBundle{{Name: "partners", Anchors: string(ca.CertPEM())}},
 		Clients: []Client{
 			{ClientID: "a", PartnerID: "p", AuthMethod: "tls_client_auth", SANDNS: "A.test", TrustBundle: "partners"},
@@ -23,8 +23,8 @@ func TestLookup(t *testing.T) {
 		t.Errorf("%+v, %v", b, err)
 	}
 	for id, want := range map[string]string{
-		"":  "admin: the registration has 2 clients: say which",
-		"c": "admin: the registration has no client c",
+		"":  "registration: the registration has 2 clients: say which",
+		"c": "registration: the registration has no client c",
 	} {
 		if _, err := r.Lookup(id); err == nil || err.Error() != want {
 			t.Errorf("Lookup(%q): %v, want %s", id, err, want)

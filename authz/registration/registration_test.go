@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"strings"
@@ -16,12 +16,12 @@ func TestDecode(t *testing.T) {
 		{"json", `{"partners":[{"id":"acme","name":"Acme"}]}`, ""},
 		{"yaml", "partners:\n- id: acme\n  name: Acme\n", ""},
 		{"empty", ``, ""},
-		{"unknown member", `{"partners":[{"id":"acme","nmae":"Acme"}]}`, `admin: 1:27: unknown field "nmae"`},
-		{"unknown top member", "partner: []\n", `admin: 1:1: unknown field "partner"`},
-		{"repeated member", "partners:\n- id: a\n  id: b\n", "admin: 3:3: "},
-		{"wrong type", `{"partners":{"id":"acme"}}`, "admin: 1:"},
-		{"not yaml", "partners: [", "admin: 1:"},
-		{"second document", "partners: []\n---\nclients: []\n", "admin: 3:1: a second YAML document; a registration is one"},
+		{"unknown member", `{"partners":[{"id":"acme","nmae":"Acme"}]}`, `registration: 1:27: unknown field "nmae"`},
+		{"unknown top member", "partner: []\n", `registration: 1:1: unknown field "partner"`},
+		{"repeated member", "partners:\n- id: a\n  id: b\n", "registration: 3:3: "},
+		{"wrong type", `{"partners":{"id":"acme"}}`, "registration: 1:"},
+		{"not yaml", "partners: [", "registration: 1:"},
+		{"second document", "partners: []\n---\nclients: []\n", "registration: 3:1: a second YAML document; a registration is one"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Decode([]byte(c.text))
@@ -91,7 +91,7 @@ func TestClientRules(t *testing.T) {
 		{"weak certificate", self(func(c *Client) { c.JWKS = publicJWKS(t, weak) }), "weak"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := (&Registration{Clients: []Client{c.client}}).Check(now)
+			err := (&Set{Clients: []Client{c.client}}).Check(now)
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -107,22 +107,22 @@ func TestOtherRules(t *testing.T) {
 	ca := keystest.NewCA(t, "CA")
 	for _, c := range []struct {
 		name string
-		reg  Registration
+		reg  Set
 		want string
 	}{
-		{"partner id", Registration{Partners: []Partner{{ID: "a/b"}}}, `admin: partners[0] "a/b": id must be`},
-		{"partner name", Registration{Partners: []Partner{{ID: "a", Name: strings.Repeat("x", 201)}}}, "name is longer"},
-		{"relative audience", Registration{APIs: []API{{ID: "a", Audience: "accounts", Scopes: []string{"x"}}}}, "absolute URI"},
-		{"audience with fragment", Registration{APIs: []API{{ID: "a", Audience: "https://a#b", Scopes: []string{"x"}}}}, "absolute URI"},
-		{"no scopes", Registration{APIs: []API{{ID: "a", Audience: "https://a"}}}, "at least one scope"},
-		{"scope grammar", Registration{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{`a"`}}}}, "not a scope token"},
-		{"scope longer than the column", Registration{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{strings.Repeat("x", 257)}}}}, "of at most 256 bytes"},
-		{"lifetime over an hour", Registration{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{"x"}, TokenLifetimeSeconds: 3601}}}, "0 to 3600"},
-		{"negative lifetime", Registration{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{"x"}, TokenLifetimeSeconds: -1}}}, "0 to 3600"},
-		{"lifetime that overflows", Registration{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{"x"}, TokenLifetimeSeconds: 1 << 62}}}, "0 to 3600"},
-		{"bundle without anchor", Registration{TrustBundles: []TrustBundle{{Name: "b"}}}, `trust_bundles[0] "b"`},
-		{"leaf as anchor", Registration{TrustBundles: []TrustBundle{{Name: "b", Anchors: string(ca.Client(t).CertPEM())}}}, `trust_bundles[0] "b"`},
-		{"bundle name", Registration{TrustBundles: []TrustBundle{{Name: "b b", Anchors: string(ca.CertPEM())}}}, "name must be"},
+		{"partner id", Set{Partners: []Partner{{ID: "a/b"}}}, `registration: partners[0] "a/b": id must be`},
+		{"partner name", Set{Partners: []Partner{{ID: "a", Name: strings.Repeat("x", 201)}}}, "name is longer"},
+		{"relative audience", Set{APIs: []API{{ID: "a", Audience: "accounts", Scopes: []string{"x"}}}}, "absolute URI"},
+		{"audience with fragment", Set{APIs: []API{{ID: "a", Audience: "https://a#b", Scopes: []string{"x"}}}}, "absolute URI"},
+		{"no scopes", Set{APIs: []API{{ID: "a", Audience: "https://a"}}}, "at least one scope"},
+		{"scope grammar", Set{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{`a"`}}}}, "not a scope token"},
+		{"scope longer than the column", Set{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{strings.Repeat("x", 257)}}}}, "of at most 256 bytes"},
+		{"lifetime over an hour", Set{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{"x"}, TokenLifetimeSeconds: 3601}}}, "0 to 3600"},
+		{"negative lifetime", Set{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{"x"}, TokenLifetimeSeconds: -1}}}, "0 to 3600"},
+		{"lifetime that overflows", Set{APIs: []API{{ID: "a", Audience: "https://a", Scopes: []string{"x"}, TokenLifetimeSeconds: 1 << 62}}}, "0 to 3600"},
+		{"bundle without anchor", Set{TrustBundles: []TrustBundle{{Name: "b"}}}, `trust_bundles[0] "b"`},
+		{"leaf as anchor", Set{TrustBundles: []TrustBundle{{Name: "b", Anchors: string(ca.Client(t).CertPEM())}}}, `trust_bundles[0] "b"`},
+		{"bundle name", Set{TrustBundles: []TrustBundle{{Name: "b b", Anchors: string(ca.CertPEM())}}}, "name must be"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := c.reg.Check(now)
@@ -134,7 +134,7 @@ func TestOtherRules(t *testing.T) {
 }
 
 func TestAllMistakesAtOnce(t *testing.T) {
-	err := (&Registration{Partners: []Partner{{ID: ""}, {ID: "ok"}, {ID: "b b"}}, Clients: []Client{{}}}).CheckShape()
+	err := (&Set{Partners: []Partner{{ID: ""}, {ID: "ok"}, {ID: "b b"}}, Clients: []Client{{}}}).CheckShape()
 	if err == nil {
 		t.Fatal("accepted")
 	}

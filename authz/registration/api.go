@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"context"
@@ -29,43 +29,40 @@ type API struct {
 	ResourceServers []string `yaml:"resource_servers" json:"resource_servers,omitempty"` // client ids
 }
 
-// reservedScopes begin the names of the admin API's scopes, which nobody gets by
-// registration: an administrator is made by `serve --bootstrap-admin`, or by
-// `admin recover`.
-const reservedScopes = "admin:"
-
 // maxScopeLength bounds a scope in bytes.
 const maxScopeLength = 256
 
-func (a API) record(now time.Time) (storage.API, faults) {
-	var all faults
-	all.add("id", checkID("id", a.ID))
-	all.add("audience", checkAudience(a.Audience))
+// Record is the API to be stored, with its scopes and resource servers sorted, and
+// what is wrong with the body.
+func (a API) Record(now time.Time) (storage.API, Faults) {
+	var all Faults
+	all.Add("id", checkID("id", a.ID))
+	all.Add("audience", checkAudience(a.Audience))
 	if a.TokenLifetimeSeconds < 0 || a.TokenLifetimeSeconds > int64(oauth.MaxTokenLifetime/time.Second) {
-		all.add("token_lifetime_seconds", fmt.Errorf("token_lifetime_seconds must be 0 to %d", int64(oauth.MaxTokenLifetime/time.Second)))
+		all.Add("token_lifetime_seconds", fmt.Errorf("token_lifetime_seconds must be 0 to %d", int64(oauth.MaxTokenLifetime/time.Second)))
 	}
 	if a.SigningAlg != "" {
-		all.add("signing_alg", keys.CheckAlgorithm(a.SigningAlg))
+		all.Add("signing_alg", keys.CheckAlgorithm(a.SigningAlg))
 	}
-	if a.ID == APIID {
-		all.add("id", fmt.Errorf("%s is reserved for the admin API", APIID))
+	if a.ID == AdminAPI {
+		all.Add("id", fmt.Errorf("%s is reserved for the admin API", AdminAPI))
 	}
 	if len(a.Scopes) == 0 {
-		all.add("scopes", errors.New("scopes must name at least one scope"))
+		all.Add("scopes", errors.New("scopes must name at least one scope"))
 	}
 	for i, scope := range a.Scopes {
-		if strings.HasPrefix(scope, reservedScopes) {
-			all.add(fmt.Sprintf("scopes[%d]", i), fmt.Errorf("scope %q is reserved for the admin API", scope))
+		if strings.HasPrefix(scope, AdminScopes) {
+			all.Add(fmt.Sprintf("scopes[%d]", i), fmt.Errorf("scope %q is reserved for the admin API", scope))
 		}
 		if !oauth.ValidScopeToken(scope) || len(scope) > maxScopeLength {
-			all.add(fmt.Sprintf("scopes[%d]", i), fmt.Errorf("scope %q is not a scope token of RFC 6749 §3.3 of at most %d bytes", scope, maxScopeLength))
+			all.Add(fmt.Sprintf("scopes[%d]", i), fmt.Errorf("scope %q is not a scope token of RFC 6749 §3.3 of at most %d bytes", scope, maxScopeLength))
 		}
 	}
 	return storage.API{
-		ID: a.ID, Audience: a.Audience, Scopes: distinct(a.Scopes),
+		ID: a.ID, Audience: a.Audience, Scopes: Distinct(a.Scopes),
 		TokenLifetime:   time.Duration(a.TokenLifetimeSeconds) * time.Second,
 		SigningAlg:      a.SigningAlg,
-		ResourceServers: distinct(a.ResourceServers),
+		ResourceServers: Distinct(a.ResourceServers),
 		CreatedAt:       now, UpdatedAt: now,
 	}, all
 }
@@ -80,15 +77,15 @@ func checkAudience(audience string) error {
 	return nil
 }
 
-// distinct returns the values sorted and without repetition.
-func distinct(values []string) []string {
+// Distinct returns the values sorted and without repetition.
+func Distinct(values []string) []string {
 	sorted := slices.Clone(values)
 	slices.Sort(sorted)
 	return slices.Compact(sorted)
 }
 
-// ensureAPI changes have to want when they differ.
-func ensureAPI(ctx context.Context, tx storage.Tx, have, want storage.API) error {
+// EnsureAPI changes have to want when they differ.
+func EnsureAPI(ctx context.Context, tx storage.Tx, have, want storage.API) error {
 	same := have.Audience == want.Audience && have.TokenLifetime == want.TokenLifetime && have.SigningAlg == want.SigningAlg &&
 		slices.Equal(have.Scopes, want.Scopes) && slices.Equal(have.ResourceServers, want.ResourceServers)
 	if same {

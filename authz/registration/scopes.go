@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"context"
@@ -17,7 +17,7 @@ func (r *records) growAPIs(ctx context.Context, tx storage.Tx) error {
 		if err != nil {
 			return err
 		}
-		want.Scopes = without(want.Scopes, foreign)
+		want.Scopes = Without(want.Scopes, foreign)
 		have, err := tx.API(ctx, want.ID)
 		if errors.Is(err, storage.ErrNotFound) {
 			want.ResourceServers = nil // clients that may not exist yet
@@ -26,9 +26,9 @@ func (r *records) growAPIs(ctx context.Context, tx storage.Tx) error {
 		if err != nil {
 			return err
 		}
-		want.Scopes = distinct(append(want.Scopes, have.Scopes...))
+		want.Scopes = Distinct(append(want.Scopes, have.Scopes...))
 		want.ResourceServers = have.ResourceServers
-		return ensureAPI(ctx, tx, have, want)
+		return EnsureAPI(ctx, tx, have, want)
 	})
 }
 
@@ -54,9 +54,9 @@ func (r *records) shrinkAPIs(ctx context.Context, tx storage.Tx) error {
 		if err != nil {
 			return err
 		}
-		gone := without(have.Scopes, want.Scopes)
-		want.Scopes, want.ResourceServers = without(have.Scopes, gone), have.ResourceServers
-		err = ensureAPI(ctx, tx, have, want)
+		gone := Without(have.Scopes, want.Scopes)
+		want.Scopes, want.ResourceServers = Without(have.Scopes, gone), have.ResourceServers
+		err = EnsureAPI(ctx, tx, have, want)
 		if err != nil && len(gone) > 0 {
 			return fmt.Errorf("taking away %q: %w%s", gone, err, r.inTwoSteps(have.ID, gone))
 		}
@@ -84,11 +84,11 @@ func (r *records) finishAPIs(ctx context.Context, tx storage.Tx) error {
 		if err != nil {
 			return err
 		}
-		return ensureAPI(ctx, tx, have, want)
+		return EnsureAPI(ctx, tx, have, want)
 	})
 }
 
-// without returns the elements of a that b does not have.
-func without(a, b []string) []string {
+// Without returns the elements of a that b does not have.
+func Without(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
 }

@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"context"
@@ -34,15 +34,15 @@ func (r *records) accepted(ctx context.Context, store storage.Reader) (accepted,
 	}
 	a.bundles = activeHashes(stored)
 	for _, c := range r.clients {
-		if len(c.certificates) == 0 {
+		if len(c.Certificates) == 0 {
 			continue
 		}
-		registered, err := store.ClientCertificates(ctx, c.client.ID)
+		registered, err := store.ClientCertificates(ctx, c.Client.ID)
 		if err != nil {
 			return a, err
 		}
 		for _, certificate := range registered {
-			a.certificates[clientCertificate{c.client.ID, certificate.Thumbprint}] = true
+			a.certificates[clientCertificate{c.Client.ID, certificate.Thumbprint}] = true
 		}
 	}
 	return a, nil
@@ -51,39 +51,50 @@ func (r *records) accepted(ctx context.Context, store storage.Reader) (accepted,
 // judge runs the checks of the day on what has not been accepted yet.
 func (r *records) judge(known accepted, now time.Time) (problems Problems) {
 	for i, b := range r.bundles {
-		if !b.sound || known.bundles[b.record.Name] == b.record.ContentHash {
+		if !b.Sound || known.bundles[b.Record.Name] == b.Record.ContentHash {
 			continue
 		}
-		_, err := trust.New(b.spec, now)
+		_, err := trust.New(b.Spec, now)
 		for _, err := range split(err) {
-			problems = append(problems, r.of.problem("trust_bundles", i, b.record.Name, "", err))
+			problems = append(problems, r.of.problem("trust_bundles", i, b.Record.Name, "", err))
 		}
 	}
 	for i, c := range r.clients {
-		for n, certificate := range c.certificates {
-			if known.certificates[clientCertificate{c.client.ID, certificate.record.Thumbprint}] {
+		for n, certificate := range c.Certificates {
+			if known.certificates[clientCertificate{c.Client.ID, certificate.Record.Thumbprint}] {
 				continue
 			}
 			if err := certificate.judge(n, now); err != nil {
-				problems = append(problems, r.of.problem("clients", i, c.client.ID, jwksKey(n), err))
+				problems = append(problems, r.of.problem("clients", i, c.Client.ID, JWKSKey(n), err))
 			}
 		}
 	}
 	return problems
 }
 
-// judge is check for one of a client's keys.
-func (c certificateRecord) judge(n int, now time.Time) error {
-	if err := c.check(now); err != nil {
+// judge is Check for one of a client's keys.
+func (c CertificateRecord) judge(n int, now time.Time) error {
+	if err := c.Check(now); err != nil {
 		return inKey(n, err)
 	}
 	return nil
 }
 
-// check looks at period and strength. A certificate for tomorrow may be registered
+// JudgeNew runs the checks of the day on the certificates that are not registered
+// yet.
+func (c ClientRecord) JudgeNew(registered []storage.Certificate, now time.Time) (all Faults) {
+	for n, certificate := range c.Certificates {
+		if !ContainsCertificate(registered, certificate.Record) {
+			all.Add(JWKSKey(n), certificate.judge(n, now))
+		}
+	}
+	return all
+}
+
+// Check looks at period and strength. A certificate for tomorrow may be registered
 // today.
-func (c certificateRecord) check(now time.Time) error {
-	peer := &peercert.Peer{Leaf: c.leaf, Thumbprint: c.record.Thumbprint}
+func (c CertificateRecord) Check(now time.Time) error {
+	peer := &peercert.Peer{Leaf: c.Leaf, Thumbprint: c.Record.Thumbprint}
 	if err := peer.Check(now); err != nil && !errors.Is(err, peercert.ErrNotYetValid) {
 		return err
 	}

@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 // transaction: what is missing is created, what differs is changed, what the
 // registration does not name stays. Applying it again changes nothing, however
 // much later. All mistakes are reported at once, and then nothing is written.
-func (r *Registration) Apply(ctx context.Context, store storage.Store, now time.Time) error {
+func (r *Set) Apply(ctx context.Context, store storage.Store, now time.Time) error {
 	now = now.UTC().Truncate(time.Second)
 	checked, problems := r.check(now)
 	known, err := checked.accepted(ctx, store)
@@ -44,7 +44,7 @@ func (r *records) apply(ctx context.Context, tx storage.Tx) error {
 func each[T any](r *records, list string, all []T, id func(T) string, fn func(T) error) error {
 	for i, record := range all {
 		if err := fn(record); err != nil {
-			return r.of.problem(list, i, id(record), "", inWords(err))
+			return r.of.problem(list, i, id(record), "", InWords(err))
 		}
 	}
 	return nil
@@ -61,26 +61,26 @@ func (r *records) applyBundles(ctx context.Context, tx storage.Tx) error {
 		return err
 	}
 	active := activeHashes(stored)
-	return each(r, "trust_bundles", r.bundles, func(b bundleRecord) string { return b.record.Name },
-		func(b bundleRecord) error {
-			if active[b.record.Name] == b.record.ContentHash {
+	return each(r, "trust_bundles", r.bundles, func(b BundleRecord) string { return b.Record.Name },
+		func(b BundleRecord) error {
+			if active[b.Record.Name] == b.Record.ContentHash {
 				return nil
 			}
-			_, err := tx.PutTrustBundle(ctx, b.record)
+			_, err := tx.PutTrustBundle(ctx, b.Record)
 			return err
 		})
 }
 
 func (r *records) applyClients(ctx context.Context, tx storage.Tx) error {
-	return r.eachClient(func(c clientRecord) error { return ensureClient(ctx, tx, c) })
+	return r.eachClient(func(c ClientRecord) error { return EnsureClient(ctx, tx, c) })
 }
 
 func (r *records) addCertificates(ctx context.Context, tx storage.Tx) error {
-	return r.eachClient(func(c clientRecord) error { return ensureCertificates(ctx, tx, c) })
+	return r.eachClient(func(c ClientRecord) error { return EnsureCertificates(ctx, tx, c) })
 }
 
-func (r *records) eachClient(fn func(clientRecord) error) error {
-	return each(r, "clients", r.clients, func(c clientRecord) string { return c.client.ID }, fn)
+func (r *records) eachClient(fn func(ClientRecord) error) error {
+	return each(r, "clients", r.clients, func(c ClientRecord) string { return c.Client.ID }, fn)
 }
 
 func (r *records) eachAPI(fn func(storage.API) error) error {

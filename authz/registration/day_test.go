@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"strings"
@@ -9,9 +9,9 @@ import (
 	"github.com/certbound/certbound/storage"
 )
 
-func seeded(t *testing.T, ca *keystest.CA, edge keystest.Pair) *Registration {
+func seeded(t *testing.T, ca *keystest.CA, edge keystest.Pair) *Set {
 	t.Helper()
-	return &Registration{
+	return &Set{
 		Partners:     []Partner{{ID: "acme"}},
 		TrustBundles: []TrustBundle{{Name: "partners", Anchors: string(ca.CertPEM())}},
 		APIs:         []API{{ID: "accounts", Audience: "https://a.example", Scopes: []string{"r"}}},
@@ -54,21 +54,21 @@ func TestApplyYearsLater(t *testing.T) {
 	}
 
 	for name, c := range map[string]struct {
-		change func(*Registration)
+		change func(*Set)
 		want   string
 	}{
-		"new bundle": {func(r *Registration) {
+		"new bundle": {func(r *Set) {
 			r.TrustBundles = append(r.TrustBundles, TrustBundle{Name: "others", Anchors: string(other.CertPEM())})
-		}, `admin: trust_bundles[1] "others": trust: bundle others: anchors: certificate 1 (CN=Other CA): it expired at 2099-12-31T23:59:59Z`},
-		"new content": {func(r *Registration) { r.TrustBundles[0].Anchors = string(other.CertPEM()) },
-			`admin: trust_bundles[0] "partners": trust: bundle partners: anchors: certificate 1 (CN=Other CA): it expired`},
-		"two in one bundle": {func(r *Registration) { r.TrustBundles[0].Anchors += string(other.CertPEM()) },
-			`admin: trust_bundles[0] "partners": trust: bundle partners: anchors: certificate 1 (CN=CA): it expired at 2099-12-31T23:59:59Z
-admin: trust_bundles[0] "partners": trust: bundle partners: anchors: certificate 2 (CN=Other CA): it expired`},
-		"new certificate": {func(r *Registration) { r.Clients[1].JWKS = publicJWKS(t, edge, keystest.SelfSigned(t)) },
-			`admin: clients[1] "edge": jwks.keys[1]: `},
-		"another client's certificate": {func(r *Registration) { r.Clients[1].ClientID = "edge-2" },
-			`admin: clients[1] "edge-2": jwks.keys[0]: `},
+		}, `registration: trust_bundles[1] "others": trust: bundle others: anchors: certificate 1 (CN=Other CA): it expired at 2099-12-31T23:59:59Z`},
+		"new content": {func(r *Set) { r.TrustBundles[0].Anchors = string(other.CertPEM()) },
+			`registration: trust_bundles[0] "partners": trust: bundle partners: anchors: certificate 1 (CN=Other CA): it expired`},
+		"two in one bundle": {func(r *Set) { r.TrustBundles[0].Anchors += string(other.CertPEM()) },
+			`registration: trust_bundles[0] "partners": trust: bundle partners: anchors: certificate 1 (CN=CA): it expired at 2099-12-31T23:59:59Z
+registration: trust_bundles[0] "partners": trust: bundle partners: anchors: certificate 2 (CN=Other CA): it expired`},
+		"new certificate": {func(r *Set) { r.Clients[1].JWKS = publicJWKS(t, edge, keystest.SelfSigned(t)) },
+			`registration: clients[1] "edge": jwks.keys[1]: `},
+		"another client's certificate": {func(r *Set) { r.Clients[1].ClientID = "edge-2" },
+			`registration: clients[1] "edge-2": jwks.keys[0]: `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := seeded(t, ca, edge)

@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"github.com/certbound/certbound/storage"
 )
 
-// Registration is a set of records as an administrator writes them.
-type Registration struct {
+// Set is a set of records as an administrator writes them.
+type Set struct {
 	Partners     []Partner     `yaml:"partners" json:"partners,omitempty"`
 	TrustBundles []TrustBundle `yaml:"trust_bundles" json:"trust_bundles,omitempty"`
 	APIs         []API         `yaml:"apis" json:"apis,omitempty"`
@@ -22,9 +22,9 @@ type Registration struct {
 }
 
 // Decode reads a registration written in YAML or JSON. Unknown and repeated
-// members are errors. The error is [Problems], and so is what [Registration.Check]
-// and [Registration.Apply] say later of its records: with line and column.
-func Decode(data []byte) (*Registration, error) {
+// members are errors. The error is [Problems], and so is what [Set.Check]
+// and [Set.Apply] say later of its records: with line and column.
+func Decode(data []byte) (*Set, error) {
 	tree, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		return nil, decodeProblem(err)
@@ -35,7 +35,7 @@ func Decode(data []byte) (*Registration, error) {
 		at.note("", first(bodies[1]))
 		return nil, Problems{{Line: at[""].line, Column: at[""].column, Err: errors.New("a second YAML document; a registration is one")}}
 	}
-	var r Registration
+	var r Set
 	if err := yaml.UnmarshalWithOptions(data, &r, yaml.Strict()); err != nil {
 		return nil, decodeProblem(err)
 	}
@@ -55,14 +55,14 @@ func documents(tree *ast.File) (bodies []ast.Node) {
 }
 
 // CheckShape checks what can be said of the registration alone, on any day.
-func (r *Registration) CheckShape() error {
+func (r *Set) CheckShape() error {
 	_, problems := r.check(time.Time{})
 	return problems.orNil()
 }
 
 // Check checks the registration the way a store does that knows none of it yet:
 // what has expired by now is a problem too.
-func (r *Registration) Check(now time.Time) error {
+func (r *Set) Check(now time.Time) error {
 	checked, problems := r.check(now)
 	return append(problems, checked.judge(accepted{}, now)...).orNil()
 }
@@ -70,42 +70,42 @@ func (r *Registration) Check(now time.Time) error {
 // records is a checked registration, ready for the store. Each list runs
 // parallel to that of the registration.
 type records struct {
-	of       *Registration
+	of       *Set
 	partners []storage.Partner
-	bundles  []bundleRecord
+	bundles  []BundleRecord
 	apis     []storage.API
-	clients  []clientRecord
+	clients  []ClientRecord
 }
 
-func (r *Registration) check(now time.Time) (*records, Problems) {
+func (r *Set) check(now time.Time) (*records, Problems) {
 	out := &records{of: r}
 	var problems Problems
-	report := func(list string, i int, id string, all faults) {
+	report := func(list string, i int, id string, all Faults) {
 		for _, f := range all {
-			problems = append(problems, r.problem(list, i, id, f.member, f.err))
+			problems = append(problems, r.problem(list, i, id, f.Member, f.Err))
 		}
 	}
 	first := firsts{}
 	for i, body := range r.Partners {
-		record, all := body.record(now)
-		all.add("id", first.repeats("partner", body.ID, "partners", i))
+		record, all := body.Record(now)
+		all.Add("id", first.repeats("partner", body.ID, "partners", i))
 		out.partners = append(out.partners, record)
 		report("partners", i, body.ID, all)
 	}
 	for i, body := range r.TrustBundles {
-		record, all := body.record(now)
-		all.add("name", first.repeats("bundle", body.Name, "trust_bundles", i))
+		record, all := body.Record(now)
+		all.Add("name", first.repeats("bundle", body.Name, "trust_bundles", i))
 		out.bundles = append(out.bundles, record)
 		report("trust_bundles", i, body.Name, all)
 	}
 	for i, body := range r.APIs {
-		record, all := body.record(now)
+		record, all := body.Record(now)
 		all = append(all, first.ofAPI(record, i)...)
 		out.apis = append(out.apis, record)
 		report("apis", i, body.ID, all)
 	}
 	for i, body := range r.Clients {
-		record, all := body.record(now)
+		record, all := body.Record(now)
 		all = append(append(all, body.reserved()...), first.ofClient(record, i)...)
 		out.clients = append(out.clients, record)
 		report("clients", i, body.ClientID, all)

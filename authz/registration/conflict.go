@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"context"
@@ -26,8 +26,8 @@ var rules = map[string]string{
 	"api_scopes.scope":        "another API owns one of these scopes; a scope belongs to one API",
 }
 
-// inWords turns a conflict of the store into what the administrator has to change.
-func inWords(err error) error {
+// InWords turns a conflict of the store into what the administrator has to change.
+func InWords(err error) error {
 	var broken *storage.ConflictError
 	if !errors.As(err, &broken) {
 		return err
@@ -41,17 +41,17 @@ func inWords(err error) error {
 // checkReferences names what a client refers to and is not there. The store would
 // refuse it too, without saying which reference it was.
 func checkReferences(ctx context.Context, tx storage.Tx, c storage.Client) error {
-	absent, err := missingReferences(ctx, tx, c)
+	absent, err := MissingReferences(ctx, tx, c)
 	if err != nil || len(absent) == 0 {
 		return err
 	}
-	return &conflict{absent[0].member + ": " + absent[0].err.Error(), storage.ErrConflict}
+	return &conflict{absent[0].Member + ": " + absent[0].Err.Error(), storage.ErrConflict}
 }
 
-// missingReferences names everything a client refers to and is not there.
-func missingReferences(ctx context.Context, tx storage.Tx, c storage.Client) (absent faults, err error) {
+// MissingReferences names everything a client refers to and is not there.
+func MissingReferences(ctx context.Context, tx storage.Tx, c storage.Client) (absent Faults, err error) {
 	if _, err := tx.Partner(ctx, c.PartnerID); errors.Is(err, storage.ErrNotFound) {
-		absent.add("partner_id", fmt.Errorf("there is no partner %q", c.PartnerID))
+		absent.Add("partner_id", fmt.Errorf("there is no partner %q", c.PartnerID))
 	} else if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func missingReferences(ctx context.Context, tx storage.Tx, c storage.Client) (ab
 			return nil, err
 		}
 		if len(versions) == 0 {
-			absent.add("trust_bundle", fmt.Errorf("there is no trust bundle %q", c.TrustBundle))
+			absent.Add("trust_bundle", fmt.Errorf("there is no trust bundle %q", c.TrustBundle))
 		}
 	}
 	owners, err := tx.APIsOwningScopes(ctx, c.Scopes)
@@ -70,7 +70,7 @@ func missingReferences(ctx context.Context, tx storage.Tx, c storage.Client) (ab
 	}
 	for i, scope := range c.Scopes {
 		if !slices.ContainsFunc(owners, func(a storage.API) bool { return slices.Contains(a.Scopes, scope) }) {
-			absent.add("scope", fmt.Errorf("no API owns %q, number %d in alphabetical order", scope, i+1))
+			absent.Add("scope", fmt.Errorf("no API owns %q, number %d in alphabetical order", scope, i+1))
 		}
 	}
 	return absent, nil

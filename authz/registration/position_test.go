@@ -1,4 +1,4 @@
-package admin
+package registration
 
 import (
 	"fmt"
@@ -16,23 +16,23 @@ func TestProblemsNameThePlace(t *testing.T) {
 		{"member of a record", `partners:
   - id: acme
   - id: b b
-`, `admin: 3:5: partners[1] "b b": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -`},
+`, `registration: 3:5: partners[1] "b b": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -`},
 		{"a member that is missing: the record", `partners:
   - name: Acme
-`, `admin: 2:5: partners[0] "": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -`},
+`, `registration: 2:5: partners[0] "": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -`},
 		{"item of a list", `apis:
   - id: a
     audience: https://a.example
     scopes:
       - fine
       - "not fine"
-`, `admin: 6:9: apis[0] "a": scope "not fine" is not a scope token of RFC 6749 §3.3 of at most 256 bytes`},
+`, `registration: 6:9: apis[0] "a": scope "not fine" is not a scope token of RFC 6749 §3.3 of at most 256 bytes`},
 		{"bundle: the member", `trust_bundles:
   - name: void
     anchors: ""
-`, `admin: 3:5: trust_bundles[0] "void": trust: bundle void: anchors: there is no certificate`},
+`, `registration: 3:5: trust_bundles[0] "void": trust: bundle void: anchors: there is no certificate`},
 		{"JSON", `{"partners":
-  [{"id": "a/b"}]}`, `admin: 2:5: partners[0] "a/b": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -`},
+  [{"id": "a/b"}]}`, `registration: 2:5: partners[0] "a/b": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -`},
 		{"a key of a client", `clients:
   - client_id: edge
     partner_id: acme
@@ -40,13 +40,13 @@ func TestProblemsNameThePlace(t *testing.T) {
     jwks:
       keys:
         - kty: EC
-`, `admin: 7:11: clients[0] "edge": jwks.keys[0]: not a JWK whose key equals that of the certificate in x5c`},
+`, `registration: 7:11: clients[0] "edge": jwks.keys[0]: not a JWK whose key equals that of the certificate in x5c`},
 		{"an anchored list", `partners: &all
   - id: b b
-`, `admin: 2:5: partners[0] "b b": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -`},
+`, `registration: 2:5: partners[0] "b b": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -`},
 		{"two problems", `partners: [{id: a b}, {id: c d}]
-`, `admin: 1:13: partners[0] "a b": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -
-admin: 1:24: partners[1] "c d": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -`},
+`, `registration: 1:13: partners[0] "a b": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -
+registration: 1:24: partners[1] "c d": id must be 1 to 128 characters of A-Z a-z 0-9 . _ -`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, err := Decode([]byte(c.text))
@@ -74,20 +74,20 @@ func TestUniqueWithin(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		reg  Registration
+		reg  Set
 		want string
 	}{
-		{"one name, two bundles", Registration{Clients: []Client{pki("a", "x", "n.example"), pki("b", "y", "n.example")}}, ""},
-		{"scope twice in one list", Registration{APIs: []API{api("a", "https://a", "s", "s")}}, ""},
+		{"one name, two bundles", Set{Clients: []Client{pki("a", "x", "n.example"), pki("b", "y", "n.example")}}, ""},
+		{"scope twice in one list", Set{APIs: []API{api("a", "https://a", "s", "s")}}, ""},
 
-		{"partner", Registration{Partners: []Partner{{ID: "p"}, {ID: "p", Disabled: true}}}, `admin: partners[1] "p": partner "p" is in partners[0] already`},
-		{"client", Registration{Clients: []Client{pki("a", "x", "n.example"), pki("a", "x", "m.example")}}, `admin: clients[1] "a": client "a" is in clients[0] already`},
-		{"API", Registration{APIs: []API{api("a", "https://a", "s"), api("a", "https://b", "t")}}, `admin: apis[1] "a": API "a" is in apis[0] already`},
-		{"audience", Registration{APIs: []API{api("a", "https://a", "s"), api("b", "https://a", "t")}}, `admin: apis[1] "b": audience "https://a" is in apis[0] already`},
-		{"scope", Registration{APIs: []API{api("a", "https://a", "s"), api("b", "https://b", "s")}}, `admin: apis[1] "b": scope "s" is in apis[0] already`},
-		{"subject value", Registration{Clients: []Client{pki("a", "x", "n.example"), pki("b", "x", "N.example")}}, `admin: clients[1] "b": trust bundle x: tls_client_auth_san_dns "n.example" is in clients[0] already`},
-		{"certificate", Registration{Clients: []Client{self("a", edge), self("b", edge)}}, `is in clients[0] already`},
-		{"certificate twice", Registration{Clients: []Client{self("a", edge, edge)}}, `is there twice`},
+		{"partner", Set{Partners: []Partner{{ID: "p"}, {ID: "p", Disabled: true}}}, `registration: partners[1] "p": partner "p" is in partners[0] already`},
+		{"client", Set{Clients: []Client{pki("a", "x", "n.example"), pki("a", "x", "m.example")}}, `registration: clients[1] "a": client "a" is in clients[0] already`},
+		{"API", Set{APIs: []API{api("a", "https://a", "s"), api("a", "https://b", "t")}}, `registration: apis[1] "a": API "a" is in apis[0] already`},
+		{"audience", Set{APIs: []API{api("a", "https://a", "s"), api("b", "https://a", "t")}}, `registration: apis[1] "b": audience "https://a" is in apis[0] already`},
+		{"scope", Set{APIs: []API{api("a", "https://a", "s"), api("b", "https://b", "s")}}, `registration: apis[1] "b": scope "s" is in apis[0] already`},
+		{"subject value", Set{Clients: []Client{pki("a", "x", "n.example"), pki("b", "x", "N.example")}}, `registration: clients[1] "b": trust bundle x: tls_client_auth_san_dns "n.example" is in clients[0] already`},
+		{"certificate", Set{Clients: []Client{self("a", edge), self("b", edge)}}, `is in clients[0] already`},
+		{"certificate twice", Set{Clients: []Client{self("a", edge, edge)}}, `is there twice`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := c.reg.Check(time.Now())
