@@ -85,6 +85,7 @@ type Follower struct {
 	// What follows belongs to Run.
 	draft    *draft    // answers of which the last is still to come
 	resync   bool      // the state does not continue; ask for all of it
+	wentBack bool      // the server did; what it says next comes on top of what is known
 	failures int       // attempts since the last good answer
 	logged   time.Time // when a failure was last logged
 	pruned   time.Time // when the state was last swept

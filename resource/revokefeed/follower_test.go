@@ -277,11 +277,40 @@ func TestRollback(t *testing.T) {
 		if !strings.Contains(log.String(), "level=ERROR msg=revocations_poll_failed") {
 			t.Errorf("logged:\n%s", log.String())
 		}
-		s.publish(denyCertificate) // at 2 again, then beyond
-		s.publish(denyCertificate)
-		pass(2 * time.Second)
-		expect(t, f, decision.CertificateRevoked, false)
 	})
+}
+
+// TestCaughtUpAfterRollback: when the server is as far as it was, by other entries,
+// the follower has both those and what the server has forgotten.
+func TestCaughtUpAfterRollback(t *testing.T) {
+	for name, more := range map[string][]revokefeed.Entry{
+		"at the same number": {denyCertificate},
+		"beyond it":          {denyCertificate, bystander},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t)
+				s.publish(bystander, denyToken)
+				f := s.follow(t)
+				synctest.Wait()
+				s.change(func() { s.seq, s.entries = 1, s.entries[:1] })
+				pass(time.Minute)
+				expect(t, f, decision.TokenRevoked, true)
+				s.publish(more...)
+				pass(3 * time.Second)
+				expect(t, f, decision.CertificateRevoked, false)
+				other := claims(t)
+				other.Thumbprint = thumbprint.Thumbprint{1}
+				if reason, err := f.Check(other, "k1"); reason != decision.TokenRevoked || err != nil {
+					t.Errorf("what the server has forgotten: %q, %v", reason, err)
+				}
+				// From then on it is a server like any other: what it lifts is lifted.
+				s.publish(lift(denyCertificate), lift(denyToken))
+				pass(time.Second)
+				expect(t, f, "", false)
+			})
+		})
+	}
 }
 
 // TestGenerationsStayUp: not even a full feed lowers one.
