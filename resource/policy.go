@@ -110,13 +110,12 @@ func common(a, b []string) []string {
 
 // Refuse turns the decision about a verified token into a refusal, for what an
 // API asks beyond the token itself: that the client is on a list, or within its
-// rate. The evidence stays; detail is one sentence for the operator. Like
-// VerifyRequest it logs nothing.
+// rate, or for what [Verifier.Recheck] has found since. The evidence stays; detail
+// is one sentence for the operator. Like VerifyRequest it logs nothing.
 func (v *Verifier) Refuse(t *Token, reason decision.Reason, detail string) *Refusal {
 	d := t.Decision
 	d.Evidence.Detail = detail
-	d.Refuse(reason, reason.AtResourceServer().Status, v.clock())
-	return &Refusal{Decision: d, Realm: v.realm}
+	return v.refuseWith(d, reason)
 }
 
 // InsecureAllowingUnbound returns a verifier that shares everything with v but

@@ -57,11 +57,18 @@ func (v *Verifier) decide(r *http.Request, p Policy, t *Token) (*Token, error) {
 
 func (v *Verifier) refusal(d *decision.Decision, policy *Policy, p *problem) *Refusal {
 	d.Evidence.Detail, d.Evidence.Expected, d.Evidence.Seen = p.detail, p.expected, p.seen
-	d.Refuse(p.reason, p.reason.AtResourceServer().Status, v.clock())
-	refusal := &Refusal{Decision: *d, Realm: v.realm}
-	switch p.reason {
-	case decision.ScopeInsufficient:
+	refusal := v.refuseWith(*d, p.reason)
+	if p.reason == decision.ScopeInsufficient {
 		refusal.ScopesNeeded = slices.Clone(policy.scopes())
+	}
+	return refusal
+}
+
+// refuseWith ends a decision with a refusal.
+func (v *Verifier) refuseWith(d decision.Decision, reason decision.Reason) *Refusal {
+	d.Refuse(reason, reason.AtResourceServer().Status, v.clock())
+	refusal := &Refusal{Decision: d, Realm: v.realm}
+	switch reason {
 	case decision.IssuerKeysUnavailable, decision.RevocationsStale, decision.IntrospectionUnavailable:
 		refusal.RetryAfter = retryAfter
 	}

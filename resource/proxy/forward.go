@@ -150,10 +150,15 @@ func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		p.sink().Put(r.Context(), &x.decision)
 		panic(http.ErrAbortHandler)
 	}
-	x.decision.Evidence.Detail = detail
-	if x.watch.ended() != nil && !x.body.complete() {
-		_ = x.body.body.Close() // what is closed is not drained before the answer
+	if x.watch.ended() != nil {
+		if !x.body.complete() {
+			_ = x.body.body.Close() // what is closed is not drained before the answer
+		}
+		// It was let through, and now it is refused as if it had not been.
+		p.refuseToken(w, r, x.decision.Time, x.route, p.verifier.Refuse(x.token, reason, detail))
+		return
 	}
+	x.decision.Evidence.Detail = detail
 	answer := reason.AtResourceServer()
 	x.decision.Refuse(reason, answer.Status, p.clock())
 	p.sink().Put(r.Context(), &x.decision)

@@ -98,31 +98,46 @@ func TestStreamsAreWatched(t *testing.T) {
 }
 
 // TestRevokedBeforeTheAnswer: a request that waits for its upstream is answered
-// with what has happened meanwhile.
+// with what has happened meanwhile, as if it had not been let through: no 401
+// without a challenge (RFC 9110 §15.5.2), no 503 that does not say when to come back.
 func TestRevokedBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, protocols ...string) {
-		asked := make(chan struct{})
-		w := handled(t, func(_ http.ResponseWriter, r *http.Request) {
-			close(asked)
-			<-r.Context().Done()
-		}, enable(protocols))
-		go func() {
-			<-asked
-			w.revoke(decision.TokenRevoked)
-		}()
-		res, err := w.client(t, protocols...).Do(w.request(t.Context(), t, "GET", "/accounts", nil))
-		must(t, err)
-		defer res.Body.Close()
-		body, err := io.ReadAll(res.Body)
-		must(t, err)
-		if res.StatusCode != 401 || !strings.Contains(string(body), `"token_revoked"`) {
-			t.Errorf("%d %s", res.StatusCode, body)
-		}
-		if line := w.log.one(t); line["reason"] != "token_revoked" || line["outcome"] != "refuse" {
-			t.Errorf("logged %v", line)
-		}
-	})
+	for reason, want := range map[decision.Reason]struct {
+		status                int
+		challenge, retryAfter string
+	}{
+		decision.TokenRevoked: {401,
+			`Bearer realm="https://api.test", error="invalid_token", error_description="the access token has been revoked; ask for a new one"`, ""},
+		decision.RevocationsStale: {503, "", "5"},
+	} {
+		t.Run(string(reason), func(t *testing.T) {
+			t.Parallel()
+			both(t, func(t *testing.T, protocols ...string) {
+				asked := make(chan struct{})
+				w := handled(t, func(_ http.ResponseWriter, r *http.Request) {
+					close(asked)
+					<-r.Context().Done()
+				}, enable(protocols))
+				go func() {
+					<-asked
+					w.revoke(reason)
+				}()
+				res, err := w.client(t, protocols...).Do(w.request(t.Context(), t, "GET", "/accounts", nil))
+				must(t, err)
+				defer res.Body.Close()
+				body, err := io.ReadAll(res.Body)
+				must(t, err)
+				if res.StatusCode != want.status || !strings.Contains(string(body), `"`+string(reason)+`"`) ||
+					res.Header.Get("WWW-Authenticate") != want.challenge || res.Header.Get("Retry-After") != want.retryAfter {
+					t.Errorf("%d %v %s", res.StatusCode, res.Header, body)
+				}
+				line := w.log.one(t)
+				if line["reason"] != string(reason) || line["outcome"] != "refuse" || line["route"] != "/accounts" || line["client_id"] != "acme-billing" {
+					t.Errorf("logged %v", line)
+				}
+			})
+		})
+	}
 }
 
 // TestUploadIsWatched: what is being sent ends too.
