@@ -11,6 +11,12 @@ import (
 // longestTokenID bounds the jti of an event in bytes. Ours have 27.
 const longestTokenID = 128
 
+// columns are what stands in the event itself.
+var columns = map[string]bool{"request_id": true, "reason": true, "partner": true, "client_id": true, "jti": true}
+
+// usualDetail is room for a detail without growing.
+const usualDetail = 512
+
 // FromDecision is the event of a decision, with all its evidence as detail. A
 // refusal concerns the client the request named, whether or not there is one; what
 // no client could be called stands in the detail only, which is bounded. An event's
@@ -20,7 +26,7 @@ func FromDecision(kind Kind, d *decision.Decision) Event {
 	e := Event{
 		Time: d.Time, Kind: kind, Reason: d.Reason, RequestID: d.RequestID,
 		Partner: d.Evidence.Partner, Client: d.Evidence.ClientID,
-		Detail: json.RawMessage(appendMembers(make([]byte, 0, 512), d.Attrs())),
+		Detail: detail(d),
 	}
 	if e.Client == "" && oauth.ValidClientID(d.Evidence.ClaimedClientID) {
 		e.Client = d.Evidence.ClaimedClientID
@@ -31,4 +37,9 @@ func FromDecision(kind Kind, d *decision.Decision) Event {
 	// What is not a thumbprint is that of no certificate.
 	e.Thumbprint, _ = thumbprint.Parse(d.Evidence.Certificate.Thumbprint)
 	return e
+}
+
+func detail(d *decision.Decision) json.RawMessage {
+	b := append(make([]byte, 0, usualDetail), '{')
+	return append(d.AppendJSON(b, columns), '}')
 }

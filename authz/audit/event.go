@@ -83,7 +83,7 @@ type Event struct {
 func (e *Event) record() (storage.AuditEvent, error) {
 	detail := []byte("{}")
 	if written, ok := e.Detail.(json.RawMessage); ok {
-		detail = written // by appendMembers: reading it again would prove nothing
+		detail = written // by the decision itself: reading it again would prove nothing
 	} else if e.Detail != nil {
 		var err error
 		if detail, err = json.Marshal(e.Detail); err != nil {

@@ -1,9 +1,7 @@
 package decision
 
 import (
-	"context"
 	"crypto/tls"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -97,105 +95,6 @@ type Certificate struct {
 	Issuer     string    // RFC 4514
 	Serial     string    // hex
 	NotAfter   time.Time // UTC
-}
-
-// Log writes the decision as one line: level INFO when allowed, WARN when
-// refused, message "decision".
-func (d *Decision) Log(ctx context.Context, logger *slog.Logger) {
-	level := slog.LevelInfo
-	if !d.Allowed {
-		level = slog.LevelWarn
-	}
-	logger.LogAttrs(ctx, level, "decision", d.Attrs()...)
-}
-
-// Attrs returns the decision as the attributes that Log writes; audit events keep
-// the same ones.
-func (d *Decision) Attrs() []slog.Attr {
-	outcome := "refuse"
-	if d.Allowed {
-		outcome = "allow"
-	}
-	e := &d.Evidence
-	a := append(make(attrList, 0, mostAttrs),
-		slog.String("request_id", d.RequestID),
-		slog.String("journey", string(d.Journey)),
-		slog.String("outcome", outcome),
-	)
-	a.text("reason", string(d.Reason))
-	a.number("status", d.Status)
-	a = append(a, slog.Int64("elapsed_us", d.Elapsed.Microseconds()))
-	a.text("client_id", e.ClientID)
-	a.text("partner", e.Partner)
-	a.text("claimed_client_id", e.ClaimedClientID)
-	a.text("auth_method", e.AuthMethod)
-	a.text("trust_bundle", e.TrustBundle)
-	a.certificate(&e.Certificate)
-	a.text("iss", e.Issuer)
-	a.text("aud", e.Audience)
-	a.text("jti", e.TokenID)
-	a.text("kid", e.KeyID)
-	if e.ClaimsUnverified {
-		a = append(a, slog.Bool("claims_unverified", true))
-	}
-	a.list("scopes_needed", e.ScopesNeeded)
-	a.list("scopes_held", e.ScopesHeld)
-	a.text("expected", e.Expected)
-	a.text("seen", e.Seen)
-	a.text("detail", e.Detail)
-	a.text("method", e.Method)
-	a.text("path", e.Path)
-	a.text("route", e.Route)
-	a.number("upstream_status", e.UpstreamStatus)
-	a.text("remote_addr", e.RemoteAddr)
-	a.text("tls_version", e.TLSVersion)
-	a.text("tls_curve", e.TLSCurve)
-	a.text("tls_protocol", e.TLSProtocol)
-	return a
-}
-
-// mostAttrs is room for the attributes of a decision that was allowed.
-const mostAttrs = 36
-
-// attrList collects attributes and leaves empty ones out.
-type attrList []slog.Attr
-
-// maxText bounds what a stranger can write into one attribute of our log.
-const maxText = 512
-
-func (a *attrList) text(key, value string) {
-	if value == "" {
-		return
-	}
-	if len(value) > maxText {
-		value = value[:maxText] + "…"
-	}
-	*a = append(*a, slog.String(key, value))
-}
-
-func (a *attrList) number(key string, value int) {
-	if value != 0 {
-		*a = append(*a, slog.Int(key, value))
-	}
-}
-
-func (a *attrList) list(key string, values []string) {
-	if len(values) > 0 {
-		*a = append(*a, slog.Any(key, values))
-	}
-}
-
-func (a *attrList) certificate(c *Certificate) {
-	if c.Thumbprint == "" {
-		return
-	}
-	var group attrList
-	group.text("x5t_s256", c.Thumbprint)
-	group.text("subject", c.Subject)
-	group.text("issuer", c.Issuer)
-	group.text("serial", c.Serial)
-	group = append(group, slog.Time("not_after", c.NotAfter))
-	*a = append(*a, slog.Attr{Key: "certificate", Value: slog.GroupValue(group...)})
 }
 
 // Allow ends the decision in the caller's favour.

@@ -14,6 +14,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/certbound/certbound/resource/decision"
 )
 
 // Delay is how long a line may wait for others.
@@ -31,7 +33,7 @@ type Log struct {
 // New returns a log on w. Flush it at the end.
 func New(w io.Writer) *Log {
 	l := &lines{w: w}
-	return &Log{slog.New(handler{slog.NewJSONHandler(l, nil), l}), l}
+	return &Log{slog.New(root{handler{slog.NewJSONHandler(l, nil), l}}), l}
 }
 
 // Flush writes what waits.
@@ -57,6 +59,30 @@ func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h handler) WithGroup(name string) slog.Handler {
 	return handler{h.Handler.WithGroup(name), h.lines}
+}
+
+// root is the handler nobody has given attributes to. It writes decisions, of
+// which there is one for each request, without slog's record.
+type root struct{ handler }
+
+var _ decision.Handler = root{}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// HandleDecision writes the line that Handle would write.
+func (h root) HandleDecision(_ context.Context, now time.Time, level slog.Level, d *decision.Decision) error {
+	buffer := buffers.Get().(*[]byte)
+	b := now.AppendFormat(append((*buffer)[:0], `{"time":"`...), time.RFC3339Nano)
+	b = append(append(b, `","level":"`...), level.String()...)
+	b = append(b, `","msg":"decision",`...)
+	b = append(d.AppendJSON(b, nil), "}\n"...)
+	_, _ = h.lines.Write(b) // reports no error
+	*buffer = b
+	buffers.Put(buffer)
+	if level > slog.LevelInfo {
+		h.lines.flush()
+	}
+	return nil
 }
 
 // lines gathers whole lines.

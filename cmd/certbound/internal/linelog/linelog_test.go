@@ -1,12 +1,17 @@
 package linelog
 
 import (
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/certbound/certbound/resource/decision"
 )
 
 // sink counts the writes it gets.
@@ -66,6 +71,50 @@ func TestGoodNewsIsWrittenTogether(t *testing.T) {
 		log.Info("g", slog.String("long", strings.Repeat("x", enough)))
 		want("abcdefg", 5)
 	})
+}
+
+// TestDecisionIsAnotherLine: a decision looks as if slog had written it, is kept
+// in order, and a refusal is written at once.
+func TestDecisionIsAnotherLine(t *testing.T) {
+	s := &sink{}
+	log := New(s)
+	d := &decision.Decision{RequestID: "id", Journey: decision.APIRequest}
+	d.Evidence.Detail = "a \"quoted\" <detail>"
+	d.Allow(200, time.Time{}.Add(time.Second))
+	log.Info("a")
+	d.Log(t.Context(), log.Logger)
+	d.Log(t.Context(), log.With("k", "v"))
+	if _, writes := s.seen(); writes != 0 {
+		t.Errorf("good news was written at once")
+	}
+	d.Refuse(decision.TokenExpired, 401, time.Time{})
+	d.Log(t.Context(), log.Logger)
+	if m, writes := s.seen(); m != "adecisiondecisiondecision" || writes != 1 {
+		t.Errorf("%q in %d writes", m, writes)
+	}
+	lines := strings.Split(strings.TrimSuffix(s.text.String(), "\n"), "\n")
+	var direct, record map[string]any
+	for text, into := range map[string]*map[string]any{lines[1]: &direct, lines[2]: &record} {
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	if record["k"] != "v" {
+		t.Errorf("an attribute of the logger is missing: %s", lines[2])
+	}
+	delete(record, "k")
+	for _, line := range []map[string]any{direct, record} {
+		if _, err := time.Parse(time.RFC3339Nano, line["time"].(string)); err != nil {
+			t.Error(err)
+		}
+		delete(line, "time")
+	}
+	if diff := cmp.Diff(record, direct); diff != "" {
+		t.Errorf("(-slog +ours):\n%s", diff)
+	}
+	if !strings.Contains(lines[3], `"level":"WARN"`) {
+		t.Errorf("a refusal is %s", lines[3])
+	}
 }
 
 func BenchmarkInfo(b *testing.B) {
