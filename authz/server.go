@@ -17,6 +17,7 @@ import (
 	"github.com/certbound/certbound/authz/issued"
 	"github.com/certbound/certbound/authz/keyset"
 	"github.com/certbound/certbound/authz/metadata"
+	"github.com/certbound/certbound/authz/rates"
 	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/authz/revoke"
 	"github.com/certbound/certbound/authz/sightings"
@@ -42,6 +43,9 @@ type Config struct {
 	Audit          Audit
 	Logger         *slog.Logger     // nil means slog.Default()
 	Clock          func() time.Time // nil means time.Now
+
+	// Rates hold each client to a number of requests; see [Server.SetRates].
+	Rates rates.Config
 
 	// KeySets reads what clients publish at a jwks_uri.
 	KeySets KeySets
@@ -89,6 +93,7 @@ type Server struct {
 	notify func()       // wakes those who wait for the feed
 	sealer *keys.Sealer // of enrolment's issuers; nil: there is no enrolment
 
+	rates   *rates.Rates
 	bundles trustState
 	keySets *keyset.Refresher // nil: none are read
 }
@@ -128,7 +133,11 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := c.Enrollment.check(ctx, c.Store); err != nil {
 		return nil, err
 	}
-	s := &Server{seen: seen, sealer: c.Enrollment.Sealer, store: c.Store, trust: trust.NewSet(nil, nil), audit: recorder, clock: c.Clock, logger: c.Logger}
+	limits, err := rates.New(c.Rates)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{rates: limits, seen: seen, sealer: c.Enrollment.Sealer, store: c.Store, trust: trust.NewSet(nil, nil), audit: recorder, clock: c.Clock, logger: c.Logger}
 	if err := s.ReloadTrust(ctx); err != nil {
 		return nil, err
 	}
@@ -202,16 +211,16 @@ func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, to
 	}
 	e.documents, errs[0] = metadata.New(c.Issuer, published{c.Keys, c.FeedKeys}, c.Keys.Policy().CacheTime)
 	e.token, errs[1] = token.New(token.Config{
-		Issuer: c.Issuer, Authenticator: authenticator, Records: records, Signers: c.Keys, Audit: s.audit,
+		Issuer: c.Issuer, Authenticator: authenticator, Records: records, Signers: c.Keys, Audit: s.audit, Rate: &s.rates.Token,
 		Seen: s.seen, Lifetime: c.TokenLifetime, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	e.introspection, errs[2] = introspect.New(introspect.Config{
-		Authenticator: authenticator, Tokens: tokens, Records: c.Store, Audit: s.audit,
+		Authenticator: authenticator, Tokens: tokens, Records: c.Store, Audit: s.audit, Rate: &s.rates.Introspection,
 		Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	e.revocation, errs[3] = revoke.New(revoke.Config{
 		Authenticator: authenticator, Tokens: tokens, Store: c.Store, Audit: s.audit, Notifier: notifier,
-		Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
+		Rate: &s.rates.Revocation, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	e.feed, errs[4] = revoke.NewFeed(revoke.FeedConfig{
 		Issuer: c.Issuer, Authenticator: authenticator, Records: c.Store, Signer: c.FeedKeys, Audit: s.audit,
@@ -305,6 +314,10 @@ func (s *Server) Admin() http.Handler { return s.admin }
 
 // Public is the handler of the listener clients and resource servers call.
 func (s *Server) Public() http.Handler { return s.public }
+
+// SetRates puts other rates in force from the next request on. What stays as it was
+// keeps what it has counted; on an error nothing has changed.
+func (s *Server) SetRates(c rates.Config) error { return s.rates.Set(c) }
 
 // Ready reports whether the server can do its work: whether the database
 // answers.

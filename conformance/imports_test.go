@@ -28,7 +28,7 @@ var verifierLeaves = []string{
 
 // What every endpoint package of the authorization server may build on.
 var authzBase = []string{
-	"authz/oauth", "authz/audit", "storage", "keys/...",
+	"authz/oauth", "authz/audit", "authz/rates", "storage", "keys/...",
 	"resource/accesstoken", "resource/decision", "resource/revokefeed",
 }
 
@@ -48,9 +48,9 @@ var importRules = []importRule{
 		"keys declare the small store they need; the adapter lives in authz"},
 	{[]string{"keys/..."}, []string{"keys/..."}, nil,
 		"keys/* return typed errors, which authz and resource turn into reasons; they know neither protocol nor database"},
-	{[]string{"resource/proxy/ratelimit"}, nil, nil,
-		"rates are counted by name; what a name is, is the proxy's business"},
-	{[]string{"resource/proxy"}, []string{"resource", "resource/...", "keys/..."}, []string{"keys/keystest"},
+	{[]string{"ratelimit"}, nil, nil,
+		"rates are counted by name; what a name is, is the business of who counts"},
+	{[]string{"resource/proxy"}, []string{"resource", "resource/...", "keys/...", "ratelimit"}, []string{"keys/keystest"},
 		"the proxy is a thin user of the verifier; it needs no part of the authorization server"},
 	{[]string{"resource/grpcverifier"}, append([]string{"resource"}, verifierLeaves...), []string{"keys/keystest"},
 		"interceptors are an island: whoever does not serve gRPC must not pull it in"},
@@ -66,6 +66,8 @@ var importRules = []importRule{
 		"it says what the matchers of clientauth see in a certificate, for the admin API and the command line"},
 	{[]string{"authz/enroll"}, append([]string{"authz/clientauth"}, authzBase...), serverTests,
 		"a renewal is authenticated like a token request"},
+	{[]string{"authz/rates"}, []string{"authz/oauth", "ratelimit", "resource/decision"}, nil,
+		"a rate is asked about a client's name; it knows no endpoint and no record"},
 	{[]string{"authz/sightings"}, []string{"storage", "keys/thumbprint"}, serverTests,
 		"it stands beside the token endpoint and knows records only"},
 	{[]string{"authz/registration"}, append([]string{"authz/clientauth", "authz/keyset"}, authzBase...), serverTests,
@@ -103,7 +105,7 @@ var importRules = []importRule{
 
 // authzRoot is the one package that may import all of authz; importRules cannot
 // say "authz but not below it" and the like, so it has its own rule.
-var authzRoot = importRule{[]string{"authz"}, append([]string{"authz/...", "resource"}, authzBase...), serverTests,
+var authzRoot = importRule{[]string{"authz"}, append([]string{"authz/...", "resource", "ratelimit"}, authzBase...), serverTests,
 	"authz wires its endpoint packages to storage and keys"}
 
 // soleImporters names libraries that are confined to a package.

@@ -12,6 +12,7 @@ import (
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/issued"
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/rates"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
@@ -31,12 +32,13 @@ type Records interface {
 // Audit records refusals within bounds, and never blocks.
 type Audit interface{ Refused(e audit.Event) }
 
-// Config holds the endpoint's dependencies; all are required but Observe.
+// Config holds the endpoint's dependencies; all are required but Rate and Observe.
 type Config struct {
 	Authenticator *clientauth.Authenticator
 	Tokens        *issued.Verifier
 	Records       Records
 	Audit         Audit
+	Rate          *rates.Rate // of each client; nil: no bound
 	Clock         func() time.Time
 	Logger        *slog.Logger
 	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
@@ -105,9 +107,12 @@ func (e *Endpoint) introspect(w http.ResponseWriter, r *http.Request, evidence *
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
 	defer cancel()
-	// 2. The caller: RFC 8705 §2, as at the token endpoint.
+	// 2. The caller: RFC 8705 §2, as at the token endpoint, and its rate.
 	caller, refusal := e.Authenticator.Authenticate(r.WithContext(ctx), form, evidence)
 	if refusal != nil {
+		return finding{}, refusal
+	}
+	if refusal := e.Rate.Take(e.Clock(), caller.Client.ID); refusal != nil {
 		return finding{}, refusal
 	}
 	if form.Get(oauth.ParamToken) == "" {

@@ -2,6 +2,8 @@ package oauth
 
 import (
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/certbound/certbound/resource/decision"
 )
@@ -19,6 +21,9 @@ type Error struct {
 	// status 401, when the client tried to authenticate by the Authorization
 	// header.
 	Challenge string
+
+	// RetryAfter is when the caller may come back, if that can be said.
+	RetryAfter time.Duration
 }
 
 // Refuse returns an Error for reason, with a detail for the operator.
@@ -46,17 +51,20 @@ func (e *Error) Record(evidence *decision.Evidence) {
 	evidence.Detail, evidence.Expected, evidence.Seen = e.Detail, e.Expected, e.Seen
 }
 
-// retryAfter is when a caller is to come back after a 503, in seconds.
-const retryAfter = "5"
+// retryAfter is when a caller is to come back after a 503.
+const retryAfter = 5 * time.Second
 
 // WriteError is the one writer of refusals at the authorization server.
 func WriteError(w http.ResponseWriter, e *Error, requestID string) {
 	if e.Challenge != "" {
 		w.Header().Set("WWW-Authenticate", e.Challenge)
 	}
-	a := e.Answer()
-	if a.Status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", retryAfter)
+	a, wait := e.Answer(), e.RetryAfter
+	if a.Status == http.StatusServiceUnavailable && wait == 0 {
+		wait = retryAfter
+	}
+	if wait > 0 { // in whole seconds, rounded up: nobody is asked to come back too early
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	}
 	decision.WriteRefusal(w, a, requestID)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/issued"
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/rates"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
 )
@@ -35,13 +36,14 @@ type Audit interface {
 	Refused(e audit.Event)
 }
 
-// Config holds the revocation endpoint's dependencies; all are required but Observe.
+// Config holds the revocation endpoint's dependencies; all are required but Rate and Observe.
 type Config struct {
 	Authenticator *clientauth.Authenticator
 	Tokens        *issued.Verifier
 	Store         Store
 	Audit         Audit
 	Notifier      *Notifier
+	Rate          *rates.Rate // of each client; nil: no bound
 	Clock         func() time.Time
 	Logger        *slog.Logger
 	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
@@ -95,9 +97,12 @@ func (e *Endpoint) revoke(w http.ResponseWriter, r *http.Request, d *decision.De
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
 	defer cancel()
-	// 2. The client: RFC 8705 §2, as at the token endpoint.
+	// 2. The client: RFC 8705 §2, as at the token endpoint, and its rate.
 	client, refusal := e.Authenticator.Authenticate(r.WithContext(ctx), form, &d.Evidence)
 	if refusal != nil {
+		return nil, refusal
+	}
+	if refusal := e.Rate.Take(e.Clock(), client.Client.ID); refusal != nil {
 		return nil, refusal
 	}
 	if form.Get(oauth.ParamToken) == "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/rates"
 	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/thumbprint"
@@ -46,13 +47,14 @@ type Seen interface {
 	Note(clientID string, t thumbprint.Thumbprint, leaf *x509.Certificate)
 }
 
-// Config holds the endpoint's dependencies; all are required but Lifetime and Observe.
+// Config holds the endpoint's dependencies; all are required but Rate, Lifetime and Observe.
 type Config struct {
 	Issuer        string // the iss claim
 	Authenticator *clientauth.Authenticator
 	Records       *registry.Registry // clients and APIs
 	Signers       Signers
 	Audit         Audit
+	Rate          *rates.Rate   // of each client; nil: no bound
 	Seen          Seen          // hears of each certificate that a token is issued for
 	Lifetime      time.Duration // of a token whose API says nothing; 0 means oauth.DefaultTokenLifetime
 	Clock         func() time.Time
@@ -132,7 +134,7 @@ func (e *Endpoint) decide(r *http.Request, form oauth.Form, d *decision.Decision
 	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
 	defer cancel()
 	r = r.WithContext(ctx)
-	request := d.Evidence
+	request, counted := d.Evidence, false
 	view, err := e.Records.View(ctx)
 	for range maxDecisions {
 		if err != nil {
@@ -140,7 +142,7 @@ func (e *Endpoint) decide(r *http.Request, form oauth.Form, d *decision.Decision
 		}
 		records := view.Read()
 		d.Evidence = request
-		response, refusal := e.issue(r, form, records, &d.Evidence)
+		response, refusal := e.issue(r, form, records, &d.Evidence, &counted)
 		if refusal == nil {
 			d.Allow(http.StatusOK, e.Clock())
 			// 9. The record: no token leaves before it is durable (design rule 16).
@@ -153,7 +155,8 @@ func (e *Endpoint) decide(r *http.Request, form oauth.Form, d *decision.Decision
 				return nil, oauth.RefuseFor(decision.AuditUnavailable, err)
 			}
 		}
-		if refusal != nil && !records.Used() {
+		// Too early is too early in any registration, and is not to cost a read.
+		if refusal != nil && (!records.Used() || refusal.Reason == decision.RateLimited) {
 			return nil, refusal
 		}
 		decided := view

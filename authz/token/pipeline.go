@@ -31,12 +31,19 @@ func read(w http.ResponseWriter, r *http.Request) (oauth.Form, *oauth.Error) {
 }
 
 // issue is the rest of the pipeline. No step can be reached without the ones
-// before it, and each takes what it needs from their results.
-func (e *Endpoint) issue(r *http.Request, form oauth.Form, records *registry.Reading, evidence *decision.Evidence) (*Response, *oauth.Error) {
-	// 3. The client: RFC 8705 §2.
+// before it, and each takes what it needs from their results. counted says whether
+// the request has been counted, however often it is decided.
+func (e *Endpoint) issue(r *http.Request, form oauth.Form, records *registry.Reading, evidence *decision.Evidence, counted *bool) (*Response, *oauth.Error) {
+	// 3. The client: RFC 8705 §2, and its rate.
 	client, refusal := e.Authenticator.With(records).Authenticate(r, form, evidence)
 	if refusal != nil {
 		return nil, refusal
+	}
+	if !*counted {
+		if refusal := e.Rate.Take(e.Clock(), client.Client.ID); refusal != nil {
+			return nil, refusal
+		}
+		*counted = true
 	}
 	// 4. The target: one API, and what of it the client may have.
 	target, refusal := resolve(r.Context(), records, client.Client, form)

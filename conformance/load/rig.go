@@ -228,6 +228,7 @@ database: {path: certbound.db}
 keys: {active: dev, keks: [{id: dev, file: kek}]}
 token_lifetime: 1h
 audit: {durability: %s, instance: load}
+rate_limits: {token: {requests: 0}, introspection: {requests: 0}, revocation: {requests: 0}}
 ops: {listen: "%s", profiles: true}
 `
 

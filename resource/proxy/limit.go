@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/certbound/certbound/ratelimit"
 	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/resource/decision"
-	"github.com/certbound/certbound/resource/proxy/ratelimit"
 )
 
 // Rates say how many requests may be made. A zero rate means no bound.

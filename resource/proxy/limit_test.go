@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/keys/keystest"
+	"github.com/certbound/certbound/ratelimit"
 	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/proxy"
-	"github.com/certbound/certbound/resource/proxy/ratelimit"
 )
 
 // limited gives the world rates, and a clock that stands until it is moved.

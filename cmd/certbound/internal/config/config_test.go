@@ -75,6 +75,7 @@ func TestLoadServe(t *testing.T) {
 		Audit:         config.Audit{Durability: "strict", Instance: host, RefusalsPerSecond: 200},
 		Fetch:         config.DefaultFetch(),
 		Enrollment:    config.DefaultEnrollment(),
+		RateLimits:    config.DefaultClientRates(),
 	}
 	if diff := cmp.Diff(want, got, ignoreSource); diff != "" {
 		t.Error(diff)
@@ -152,7 +153,7 @@ func TestNamedUpstream(t *testing.T) {
 func TestServeProblems(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"unknown at the top", "issuer:", "isuer:", `FILE:1:1: issuer: required
-FILE:2:1: unknown setting "isuer"; known here: version, issuer, listen, tls, database, keys, token_lifetime, audit, fetch, enrollment, admin, ops, seed`},
+FILE:2:1: unknown setting "isuer"; known here: version, issuer, listen, tls, database, keys, token_lifetime, audit, fetch, enrollment, rate_limits, admin, ops, seed`},
 		{"unknown inside", "  path: certbound.db", "  path: certbound.db\n  dsn: x", `FILE:8:3: unknown setting "dsn" in database; known here: path`},
 		{"unknown in a list", "      file: kek", "      fil: kek", `FILE:11:7: keys.keks[0].file: required
 FILE:12:7: unknown setting "fil" in keys.keks[0]; known here: id, file`},
@@ -181,7 +182,7 @@ FILE:3:59: fetch.key_set_floor: 2m is longer than key_set_interval, 1m`},
 		{"min_version", "  certificate:", "  min_version: \"1.1\"\n  certificate:", `FILE:4:16: tls.min_version: "1.1" is not one of 1.3, 1.2`},
 		{"anchors and aliases", "https://as.example.com", "&a https://as.example.com", `FILE:2:9: issuer: want a text, got YAML's anchor, which certbound does not read: write the value out`},
 		{"two documents", "database:", "---\ndatabase:", `FILE:7:1: a second YAML document; a process has one`},
-		{"all at once", "tls:\n  certificate: server.pem", "wat: 1\ntls:\n  min_version: x", `FILE:3:1: unknown setting "wat"; known here: version, issuer, listen, tls, database, keys, token_lifetime, audit, fetch, enrollment, admin, ops, seed
+		{"all at once", "tls:\n  certificate: server.pem", "wat: 1\ntls:\n  min_version: x", `FILE:3:1: unknown setting "wat"; known here: version, issuer, listen, tls, database, keys, token_lifetime, audit, fetch, enrollment, rate_limits, admin, ops, seed
 FILE:4:1: tls.certificate: required
 FILE:5:16: tls.min_version: "x" is not one of 1.3, 1.2`},
 	} {

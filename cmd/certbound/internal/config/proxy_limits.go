@@ -3,8 +3,8 @@ package config
 import (
 	"time"
 
+	"github.com/certbound/certbound/ratelimit"
 	"github.com/certbound/certbound/resource/proxy"
-	"github.com/certbound/certbound/resource/proxy/ratelimit"
 )
 
 // RateLimits say how many requests callers may make. Each is optional.

@@ -38,6 +38,8 @@ type Serve struct {
 	Fetch Fetch `yaml:"fetch" envPrefix:"FETCH_"`
 	// Enrollment says whether and how certificates are signed for links.
 	Enrollment Enrollment `yaml:"enrollment" envPrefix:"ENROLLMENT_" reload:"restart"`
+	// RateLimits hold clients to their rates at the public endpoints.
+	RateLimits ClientRates `yaml:"rate_limits" env:"-"`
 	// Admin is the listener of the admin API. Default: none.
 	Admin Admin `yaml:"admin" envPrefix:"ADMIN_" reload:"restart"`
 	// Ops is the listener of /livez, /readyz and /metrics. Default: none.
@@ -198,6 +200,7 @@ func defaultServe() *Serve {
 		TLS:           TLS{MinVersion: "1.3"},
 		Fetch:         DefaultFetch(),
 		Enrollment:    DefaultEnrollment(),
+		RateLimits:    DefaultClientRates(),
 	}
 }
 
@@ -238,6 +241,7 @@ func (s *Serve) validate(c *checker) {
 	if s.Enrollment.PerMinute < 1 || s.Enrollment.PerMinute > 6000 {
 		c.problem("enrollment.per_minute", "%d is not from 1 to 6000", s.Enrollment.PerMinute)
 	}
+	s.RateLimits.validate(c)
 	if s.Admin.Listen != "" {
 		c.address("admin.listen", s.Admin.Listen)
 	}

@@ -148,7 +148,7 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 	server, err := authz.New(ctx, authz.Config{
 		Enrollment: enrollment,
 		Issuer:     c.Issuer, Store: a.store, Keys: rings.tokens, FeedKeys: rings.feed, CheckpointKeys: rings.checkpoints,
-		TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(), Observe: o.Metrics.Observe,
+		Rates: c.RateLimits.Rates(), TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(), Observe: o.Metrics.Observe,
 		Audit: authz.Audit{
 			Instance: c.Audit.Instance, Durability: audit.Durability(c.Audit.Durability),
 			RefusalsPerSecond: float64(c.Audit.RefusalsPerSecond), Observe: o.Metrics.ObserveCommit,

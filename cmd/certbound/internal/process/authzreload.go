@@ -36,6 +36,9 @@ func (a *Authz) Reload(ctx context.Context, c *config.Serve) (changed []string, 
 	if err := a.server.ReloadTrust(ctx); err != nil {
 		return nil, err
 	}
+	if err := a.server.SetRates(c.RateLimits.Rates()); err != nil {
+		return nil, err
+	}
 	a.listener.Adopt(in.listener)
 	a.fetcher.client.Store(in.fetcher)
 	a.config = c

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/certbound/certbound/resource/proxy/ratelimit"
+	"github.com/certbound/certbound/ratelimit"
 )
 
 func newLimiter(t testing.TB, c ratelimit.Config) *ratelimit.Limiter[string] {
