@@ -36,8 +36,14 @@ type FeedEntry struct {
 	Action        FeedAction
 	Subject       string
 	MinGeneration int64 // FeedClient only: tokens of a lower generation are dead
-	CreatedAt     time.Time
-	ExpiresAt     time.Time // required; nobody needs the entry from here on
+
+	// ClientID and Generation of a FeedToken say whose token it is, and its generation:
+	// once the client's is higher, the entry says nothing any more. Both or neither.
+	ClientID   string
+	Generation int64
+
+	CreatedAt time.Time
+	ExpiresAt time.Time // required; nobody needs the entry from here on
 }
 
 // Feed is what a resource server has to be told, read in one piece: Entries are

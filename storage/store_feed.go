@@ -24,6 +24,9 @@ type FeedReader interface {
 	// now: the newest entry of the subject lives and denies. A client is judged by
 	// its generation; to ask for one is an error.
 	Denied(ctx context.Context, kind FeedKind, subject string, now time.Time) (bool, error)
+	// TokenDenials counts the live entries that deny single tokens of a client, up to
+	// limit.
+	TokenDenials(ctx context.Context, clientID string, now time.Time, limit int) (int, error)
 }
 
 // FeedWriter writes the feed.
@@ -35,6 +38,10 @@ type FeedWriter interface {
 	// earlier one of its subject, and a client's MinGeneration is never lower than
 	// in an earlier one. No entries changes nothing and returns FeedSeq.
 	AppendFeed(ctx context.Context, entries []FeedEntry) (int64, error)
+	// DropTokenDenials deletes the entries for single tokens of a client whose
+	// generation is below the given one, which the feed says otherwise: the caller has
+	// appended the client's entry.
+	DropTokenDenials(ctx context.Context, clientID string, below int64) error
 	// PruneFeed deletes the entries that no longer live and returns how many.
 	PruneFeed(ctx context.Context, now time.Time) (int64, error)
 }

@@ -19,6 +19,7 @@ const (
 	TokenIssued          Kind = "token.issued"
 	TokenRefused         Kind = "token.refused"
 	TokenRevoked         Kind = "token.revoked"
+	TokensRevoked        Kind = "tokens.revoked" // so many of a client, one by one, that all of its tokens end
 	RevocationRefused    Kind = "revocation.refused"
 	IntrospectionRefused Kind = "introspection.refused"
 	FeedRefused          Kind = "feed.refused"

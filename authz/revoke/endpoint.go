@@ -36,7 +36,7 @@ type Audit interface {
 	Refused(e audit.Event)
 }
 
-// Config holds the revocation endpoint's dependencies; all are required but Rate and Observe.
+// Config holds the revocation endpoint's dependencies; all are required but Rate, MaxSingle and Observe.
 type Config struct {
 	Authenticator *clientauth.Authenticator
 	Tokens        *issued.Verifier
@@ -44,6 +44,7 @@ type Config struct {
 	Audit         Audit
 	Notifier      *Notifier
 	Rate          *rates.Rate // of each client; nil: no bound
+	MaxSingle     int         // see DefaultMaxSingle; 0 means that
 	Clock         func() time.Time
 	Logger        *slog.Logger
 	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
@@ -59,6 +60,9 @@ type Endpoint struct{ Config }
 func New(c Config) (*Endpoint, error) {
 	if c.Authenticator == nil || c.Tokens == nil || c.Store == nil || c.Audit == nil || c.Notifier == nil || c.Clock == nil || c.Logger == nil {
 		return nil, errors.New("revoke: a dependency in Config is missing")
+	}
+	if c.MaxSingle == 0 {
+		c.MaxSingle = DefaultMaxSingle
 	}
 	return &Endpoint{c}, nil
 }
@@ -129,25 +133,4 @@ func (e *Endpoint) revoke(w http.ResponseWriter, r *http.Request, d *decision.De
 	}
 	e.Notifier.Notify()
 	return nil, nil
-}
-
-// deny commits the feed's entry together with the event. A token that is denied
-// already stays so: a second entry would say nothing, and anybody who holds a
-// token could fill the feed with it.
-func (e *Endpoint) deny(ctx context.Context, token *issued.Token, event audit.Event) error {
-	now := e.Clock().UTC().Truncate(time.Second)
-	entry := storage.FeedEntry{
-		Kind: storage.FeedToken, Action: storage.FeedDeny, Subject: token.ID,
-		CreatedAt: now, ExpiresAt: token.Expiry.Add(kept),
-	}
-	return e.Store.Update(ctx, func(tx storage.Tx) error {
-		denied, err := tx.Denied(ctx, storage.FeedToken, token.ID, now)
-		if err != nil || denied {
-			return err
-		}
-		if _, err := tx.AppendFeed(ctx, []storage.FeedEntry{entry}); err != nil {
-			return err
-		}
-		return e.Audit.Append(ctx, tx, event)
-	})
 }

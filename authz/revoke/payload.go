@@ -32,8 +32,8 @@ func (f *Feed) signed(ctx context.Context, after int64) (string, *oauth.Error) {
 	return compact, nil
 }
 
-// maxRead is how many entries are read for one answer. One holds 18 000 denied
-// tokens. Without a bound each answer to a follower that catches up would read all
+// maxRead is how many entries are read for one answer. It is about what one can
+// hold. Without a bound each answer to a follower that catches up would read all
 // there is, and a client that revokes its own tokens as fast as it can would keep
 // every resource server that starts from being ready.
 const maxRead = 20_000
@@ -46,7 +46,7 @@ func build(stored storage.Feed, after int64) *revokefeed.Feed {
 		e := &stored.Entries[i]
 		entries[i] = revokefeed.Entry{
 			Kind: string(e.Kind), Subject: e.Subject, MinGeneration: e.MinGeneration,
-			Action: string(e.Action), Seq: e.Seq, Expires: e.ExpiresAt,
+			Client: e.ClientID, Generation: e.Generation, Action: string(e.Action), Seq: e.Seq, Expires: e.ExpiresAt,
 		}
 	}
 	read := stored.Seq

@@ -237,8 +237,13 @@ CREATE TABLE feed_entries (
     subject        TEXT    NOT NULL CHECK (subject <> ''),
     min_generation INTEGER CHECK ((kind = 'client') = (min_generation IS NOT NULL) AND min_generation >= 1),
     created_at     INTEGER NOT NULL,
-    expires_at     INTEGER NOT NULL
+    expires_at     INTEGER NOT NULL,
+    client_id      TEXT    CHECK (client_id <> '' AND (client_id IS NULL OR kind = 'token')), -- whose token it is
+    generation     INTEGER CHECK ((generation IS NULL) = (client_id IS NULL) AND generation >= 1)
 ) STRICT;
+
+-- How many tokens of one client are denied?
+CREATE INDEX feed_entries_client ON feed_entries (client_id, expires_at) WHERE client_id IS NOT NULL;
 
 -- "Is this subject denied now?" is its newest entry.
 CREATE INDEX feed_entries_subject ON feed_entries (kind, subject, seq);

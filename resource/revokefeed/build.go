@@ -82,12 +82,22 @@ func (e *Entry) absorb(earlier *Entry) {
 func fitting(entries []Entry) int {
 	size := 0
 	for i := range entries {
-		// Names and numbers take less than 160 octets, an octet of the subject six
-		// when all of it has to be escaped.
-		size += 160 + 6*len(entries[i].Subject)
+		// Names and numbers take less than 200 octets.
+		size += 200 + textSize(entries[i].Subject) + textSize(entries[i].Client)
 		if size > pageSize || i == MaxEntries {
 			return i
 		}
 	}
 	return len(entries)
+}
+
+// textSize is the most octets that a text takes: an octet that is escaped takes six.
+func textSize(s string) int {
+	size := len(s)
+	for i := range len(s) {
+		if !isPlain(s[i]) {
+			size += 5
+		}
+	}
+	return size
 }

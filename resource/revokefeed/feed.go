@@ -1,9 +1,9 @@
 package revokefeed
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/go-jose/go-jose/v4/json"
@@ -59,6 +59,8 @@ type Entry struct {
 	Kind          string    // kind
 	Subject       string    // sub
 	MinGeneration int64     // min_gen: for clients only, the least generation that is valid
+	Client        string    // client: for tokens, whose it is; with gen, or neither
+	Generation    int64     // gen: of that token; a min_gen above it says all that the entry says
 	Action        string    // action
 	Seq           int64     // seq
 	Expires       time.Time // exp: no token that it touches lives longer, it may be forgotten
@@ -69,23 +71,25 @@ var ErrMalformed = errors.New("revokefeed: malformed")
 
 // feedRows and entryRows are every member, in the order they are written.
 var feedRows = []row[Feed]{
-	{"iss", true, readText(func(f *Feed) *string { return &f.Issuer }), func(f *Feed) any { return f.Issuer }},
-	{"iat", true, readTime(func(f *Feed) *time.Time { return &f.IssuedAt }), func(f *Feed) any { return f.IssuedAt.Unix() }},
-	{"exp", true, readTime(func(f *Feed) *time.Time { return &f.Expiry }), func(f *Feed) any { return f.Expiry.Unix() }},
-	{"seq", true, readNumber(func(f *Feed) *int64 { return &f.Seq }), func(f *Feed) any { return f.Seq }},
-	{"head", true, readNumber(func(f *Feed) *int64 { return &f.Head }), func(f *Feed) any { return f.Head }},
-	{"full", true, readBool(func(f *Feed) *bool { return &f.Full }), func(f *Feed) any { return f.Full }},
+	textRow("iss", true, func(f *Feed) *string { return &f.Issuer }),
+	timeRow("iat", func(f *Feed) *time.Time { return &f.IssuedAt }),
+	timeRow("exp", func(f *Feed) *time.Time { return &f.Expiry }),
+	numberRow("seq", true, func(f *Feed) *int64 { return &f.Seq }),
+	numberRow("head", true, func(f *Feed) *int64 { return &f.Head }),
+	{"full", true, readBool(func(f *Feed) *bool { return &f.Full }), func(f *Feed, b []byte) ([]byte, error) { return strconv.AppendBool(b, f.Full), nil }},
 	{"after", false, readAfter, writeAfter},
 	{"entries", true, readEntries, writeEntries},
 }
 
 var entryRows = []row[Entry]{
-	{"kind", true, readText(func(e *Entry) *string { return &e.Kind }), func(e *Entry) any { return e.Kind }},
-	{"sub", true, readText(func(e *Entry) *string { return &e.Subject }), func(e *Entry) any { return e.Subject }},
-	{"min_gen", false, readNumber(func(e *Entry) *int64 { return &e.MinGeneration }), func(e *Entry) any { return omitZero(e.MinGeneration) }},
-	{"action", true, readText(func(e *Entry) *string { return &e.Action }), func(e *Entry) any { return e.Action }},
-	{"seq", true, readNumber(func(e *Entry) *int64 { return &e.Seq }), func(e *Entry) any { return e.Seq }},
-	{"exp", true, readTime(func(e *Entry) *time.Time { return &e.Expires }), func(e *Entry) any { return e.Expires.Unix() }},
+	textRow("kind", true, func(e *Entry) *string { return &e.Kind }),
+	textRow("sub", true, func(e *Entry) *string { return &e.Subject }),
+	numberRow("min_gen", false, func(e *Entry) *int64 { return &e.MinGeneration }),
+	textRow("client", false, func(e *Entry) *string { return &e.Client }),
+	numberRow("gen", false, func(e *Entry) *int64 { return &e.Generation }),
+	textRow("action", true, func(e *Entry) *string { return &e.Action }),
+	numberRow("seq", true, func(e *Entry) *int64 { return &e.Seq }),
+	timeRow("exp", func(e *Entry) *time.Time { return &e.Expires }),
 }
 
 // Parse reads the payload of a feed whose signature has been verified. Claims
@@ -126,11 +130,11 @@ func readAfter(f *Feed, raw json.RawMessage) (err error) {
 	return err
 }
 
-func writeAfter(f *Feed) any {
+func writeAfter(f *Feed, b []byte) ([]byte, error) {
 	if f.Full && f.After == 0 {
-		return nil
+		return nil, nil
 	}
-	return f.After // of a full feed too, to be refused when read back
+	return appendNumber(b, f.After) // of a full feed too, to be refused
 }
 
 // check is what one claim alone cannot say.
@@ -209,6 +213,10 @@ func (e *Entry) check() error {
 	switch {
 	case e.Action != ActionDeny && e.Action != ActionLift:
 		return fmt.Errorf("unknown action %q", e.Action)
+	case e.Kind != KindToken && (e.Client != "" || e.Generation != 0):
+		return fmt.Errorf("members client and gen do not belong to the kind %s", e.Kind)
+	case (e.Client == "") != (e.Generation == 0):
+		return errors.New("of the members client and gen one is missing")
 	case e.Kind == KindClient && e.MinGeneration < 1:
 		return errors.New("member min_gen is missing")
 	case e.Kind == KindClient && e.Action == ActionLift:
@@ -228,33 +236,51 @@ func (e *Entry) check() error {
 	return fmt.Errorf("unknown kind %q", e.Kind)
 }
 
-func writeEntries(f *Feed) any {
-	entries := make([]entryJSON, len(f.Entries))
-	for i := range f.Entries {
-		entries[i].Entry = &f.Entries[i]
+func writeEntries(f *Feed, b []byte) (_ []byte, err error) {
+	if len(f.Entries) > MaxEntries {
+		return nil, fmt.Errorf("has more than %d elements", MaxEntries)
 	}
-	return entries
-}
-
-// entryJSON writes an entry by the table.
-type entryJSON struct{ *Entry }
-
-// MarshalJSON implements json.Marshaler.
-func (e entryJSON) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	err := write(entryRows, e.Entry, &b)
-	return b.Bytes(), err
+	b = append(b, '[')
+	for i := range f.Entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		e := &f.Entries[i]
+		if b, err = write(entryRows, e, b); err != nil {
+			return nil, fmt.Errorf("element %d: member %w", i, err)
+		}
+		if err := e.check(); err != nil {
+			return nil, fmt.Errorf("element %d: %w", i, err)
+		}
+	}
+	return append(b, ']'), nil
 }
 
 // Marshal writes the payload of the feed. It refuses what [Parse] would.
 func (f *Feed) Marshal() ([]byte, error) {
-	var b bytes.Buffer
-	if err := write(feedRows, f, &b); err != nil {
-		return nil, fmt.Errorf("revokefeed: %w", err)
+	payload, err := f.marshal()
+	if err != nil {
+		return nil, fmt.Errorf("revokefeed: refusing to write an unreadable feed: %w: %w", ErrMalformed, err)
 	}
-	// Read back, so that no rule can hold for one half only.
-	if _, err := Parse(b.Bytes()); err != nil {
-		return nil, fmt.Errorf("revokefeed: refusing to write an unreadable feed: %w", err)
+	return payload, nil
+}
+
+// marshal holds the feed to the rules of parse, row by row and as a whole, without
+// reading back what it has written: an answer can have thousands of entries.
+func (f *Feed) marshal() ([]byte, error) {
+	payload, err := write(feedRows, f, make([]byte, 0, 256+160*len(f.Entries)))
+	if err != nil {
+		return nil, fmt.Errorf("claim %w", err)
 	}
-	return b.Bytes(), nil
+	written := *f
+	if f.Full && f.After == 0 { // writeAfter leaves it out
+		written.After = absent
+	}
+	if err := written.check(); err != nil {
+		return nil, err
+	}
+	if len(payload) > MaxSize {
+		return nil, fmt.Errorf("more than %d octets", MaxSize)
+	}
+	return payload, nil
 }

@@ -24,6 +24,7 @@ func delta() *revokefeed.Feed {
 			{Kind: "client", Subject: "acme-billing", MinGeneration: 4, Action: "deny", Seq: 4, Expires: at(1790000360)},
 			{Kind: "certificate", Subject: print43, Action: "deny", Seq: 5, Expires: at(1790003660)},
 			{Kind: "token", Subject: "one", Action: "deny", Seq: 7, Expires: at(1790000360)},
+			{Kind: "token", Subject: "two<\"é", Client: "acme-billing", Generation: 3, Action: "deny", Seq: 8, Expires: at(1790000360)},
 			{Kind: "key", Subject: "k1", Action: "lift", Seq: 9, Expires: at(1790003660)},
 		},
 	}
@@ -33,6 +34,7 @@ const deltaJSON = `{"iss":"https://as.example","iat":1790000000,"exp":1790000060
 	`{"kind":"client","sub":"acme-billing","min_gen":4,"action":"deny","seq":4,"exp":1790000360},` +
 	`{"kind":"certificate","sub":"A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0","action":"deny","seq":5,"exp":1790003660},` +
 	`{"kind":"token","sub":"one","action":"deny","seq":7,"exp":1790000360},` +
+	`{"kind":"token","sub":"two\u003c\"é","client":"acme-billing","gen":3,"action":"deny","seq":8,"exp":1790000360},` +
 	`{"kind":"key","sub":"k1","action":"lift","seq":9,"exp":1790003660}]}`
 
 const emptyJSON = `{"iss":"https://as.example","iat":1790000000,"exp":1790000060,"seq":0,"head":0,"full":true,"entries":[]}`
@@ -110,7 +112,11 @@ func TestParseRefuses(t *testing.T) {
 		{`"kind":"token"`, `"kind":"partner"`, `claim entries element 2: unknown kind "partner"`},
 		{print43, print43[1:], `claim entries element 1: thumbprint: not 43 characters of canonical unpadded base64url (RFC 8705 §3.1)`},
 		{print43, strings.Repeat("A", 43), `claim entries element 1: the thumbprint is all zero, which no certificate has`},
-		{`"exp":1790003660}]`, `"exp":1790003660},null]`, `claim entries element 4: is not an object with distinct members`},
+		{`"gen":3,`, ``, `claim entries element 3: of the members client and gen one is missing`},
+		{`"client":"acme-billing",`, ``, `claim entries element 3: of the members client and gen one is missing`},
+		{`"client":"acme-billing",`, `"client":"",`, `claim entries element 3: member client is empty`},
+		{`"kind":"key",`, `"kind":"key","client":"a","gen":1,`, `claim entries element 4: members client and gen do not belong to the kind key`},
+		{`"exp":1790003660}]`, `"exp":1790003660},null]`, `claim entries element 5: is not an object with distinct members`},
 		{`[{"kind"`, `{"kind"`, ``},
 		{deltaJSON, `null`, `not a JSON object`},
 		{deltaJSON, `[]`, ``},
@@ -144,6 +150,14 @@ func TestMarshalRefusesWhatParseWould(t *testing.T) {
 		"no expiry":          func(f *revokefeed.Feed) { f.Entries[2].Expires = time.Time{} },
 		"no generation":      func(f *revokefeed.Feed) { f.Entries[0].MinGeneration = 0 },
 		"below zero":         func(f *revokefeed.Feed) { f.Entries[0].MinGeneration = -1 },
+		"no client":          func(f *revokefeed.Feed) { f.Entries[3].Client = "" },
+		"no token's client":  func(f *revokefeed.Feed) { f.Entries[1].Client, f.Entries[1].Generation = "a", 1 },
+		"a long name":        func(f *revokefeed.Feed) { f.Entries[3].Client = strings.Repeat("x", 513) },
+		"a large number":     func(f *revokefeed.Feed) { f.Head = 1<<53 + 1 },
+		"after below zero":   func(f *revokefeed.Feed) { f.After = -1 },
+		"full, below zero":   func(f *revokefeed.Feed) { f.Full, f.After = true, -1 },
+		"more to come":       func(f *revokefeed.Feed) { f.Entries, f.Head = nil, 10 },
+		"too many":           func(f *revokefeed.Feed) { f.Entries = make([]revokefeed.Entry, revokefeed.MaxEntries+1) },
 		"invalid UTF-8":      func(f *revokefeed.Feed) { f.Entries[1].Subject = "\xff" },
 	} {
 		f := delta()
@@ -152,6 +166,58 @@ func TestMarshalRefusesWhatParseWould(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "revokefeed: refusing to write an unreadable feed: revokefeed: malformed: ") {
 			t.Errorf("%s: %v, %s", name, err, payload)
 		}
+	}
+}
+
+// TestMarshalAgreesWithParse changes one member of a feed at a time to what is at
+// the edge of a rule: what is written can be read and says the same, and what is
+// refused could not have been read.
+func TestMarshalAgreesWithParse(t *testing.T) {
+	texts := []string{"", "a", print43, "a b", "\x00", "\u2028", "\xc3", "<&>\"\\", strings.Repeat("é", 256), strings.Repeat("x", 512), strings.Repeat("x", 513)}
+	numbers := []int64{-2, -1, 0, 1, 3, 4, 9, 10, 1<<53 - 1, 1 << 53, 1<<53 + 1}
+	times := []time.Time{{}, at(-1), at(0), at(1790000000), at(1790000001), at(253402300799), at(253402300800)}
+	written := 0
+	try := func(change func(*revokefeed.Feed)) {
+		t.Helper()
+		f := delta()
+		change(f)
+		payload, err := f.Marshal()
+		if err != nil {
+			return
+		}
+		written++
+		back, err := revokefeed.Parse(payload)
+		if err != nil {
+			t.Errorf("written and not to be read: %v\n%s", err, payload)
+		} else if diff := cmp.Diff(f, back); diff != "" {
+			t.Errorf("read back otherwise:\n%s", diff)
+		}
+	}
+	for _, s := range texts {
+		try(func(f *revokefeed.Feed) { f.Issuer = s })
+		for i := range delta().Entries {
+			try(func(f *revokefeed.Feed) { f.Entries[i].Subject = s })
+			try(func(f *revokefeed.Feed) { f.Entries[i].Client = s })
+		}
+	}
+	for _, n := range numbers {
+		try(func(f *revokefeed.Feed) { f.Seq = n })
+		try(func(f *revokefeed.Feed) { f.Head = n })
+		try(func(f *revokefeed.Feed) { f.After = n })
+		try(func(f *revokefeed.Feed) { f.After, f.Full = n, true })
+		for i := range delta().Entries {
+			try(func(f *revokefeed.Feed) { f.Entries[i].Seq = n })
+			try(func(f *revokefeed.Feed) { f.Entries[i].MinGeneration = n })
+			try(func(f *revokefeed.Feed) { f.Entries[i].Generation = n })
+		}
+	}
+	for _, when := range times {
+		try(func(f *revokefeed.Feed) { f.IssuedAt = when })
+		try(func(f *revokefeed.Feed) { f.Expiry = when })
+		try(func(f *revokefeed.Feed) { f.Entries[2].Expires = when })
+	}
+	if written < 30 {
+		t.Errorf("only %d feeds were written", written)
 	}
 }
 

@@ -242,7 +242,7 @@ func TestWholeBeforeShown(t *testing.T) {
 func TestManyEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
-		many := make([]revokefeed.Entry, 12_000)
+		many := make([]revokefeed.Entry, 30_000)
 		for i := range many {
 			many[i] = revokefeed.Entry{Kind: revokefeed.KindToken, Subject: strings.Repeat("x", 60) + time.Duration(i).String()}
 		}
@@ -251,7 +251,7 @@ func TestManyEntries(t *testing.T) {
 		f := s.follow(t)
 		synctest.Wait()
 		expect(t, f, decision.TokenRevoked, false)
-		if f.Entries() != 12_001 || len(s.questions) != 2 {
+		if f.Entries() != 30_001 || len(s.questions) != 2 {
 			t.Errorf("%d entries after %d questions", f.Entries(), len(s.questions))
 		}
 	})

@@ -33,8 +33,10 @@ func readBinding(subject string) (b binding, err error) {
 
 // denial is what the table keeps of an entry.
 type denial struct {
-	minGeneration int64 // of a client
-	expires       int64 // Unix seconds; it may be forgotten from here on
+	minGeneration int64  // of a client
+	expires       int64  // Unix seconds; it may be forgotten from here on
+	client        string // whose token it is, "" when it is none or nobody said
+	generation    int64  // of that token
 }
 
 // table is the state at one sequence number. It is never changed once it can be
@@ -145,7 +147,7 @@ func (d *draft) apply(entries []Entry) {
 			change(&d.bindings, b, e)
 		case KindClient:
 			d.raise(e)
-		default:
+		default: // a token has a client and a generation, a key has none
 			change(&d.names, name{e.Kind, e.Subject}, e)
 		}
 	}
@@ -156,7 +158,7 @@ func change[K comparable](s *edit[K], key K, e *Entry) {
 		s.remove(key)
 		return
 	}
-	s.set(key, denial{expires: e.Expires.Unix()})
+	s.set(key, denial{expires: e.Expires.Unix(), client: e.Client, generation: e.Generation})
 }
 
 // raise sets a client's least generation, which never goes down whatever the
@@ -178,8 +180,26 @@ func (d *denial) keep(earlier denial) {
 
 func (d *draft) prune(now time.Time) {
 	d.names.prune(now.Unix())
+	d.dropTokens(now.Unix())
 	d.certificates.prune(now.Unix())
 	d.bindings.prune(now.Unix())
+}
+
+// dropTokens forgets tokens that a client's least generation denies anyhow, for
+// longer than they live: the authorization server has forgotten them too, so that
+// one client cannot fill the tables of all.
+func (d *draft) dropTokens(now int64) {
+	for i := range d.names.shards {
+		for key, token := range d.names.shards[i] {
+			if token.client == "" {
+				continue
+			}
+			least, known := d.names.get(name{KindClient, token.client}, now)
+			if known && token.generation < least.minGeneration && token.expires <= least.expires {
+				delete(d.names.writable(uint64(i)), key)
+			}
+		}
+	}
 }
 
 // finish makes the draft a table. The draft must not be used any more.

@@ -35,7 +35,7 @@ func (m model) apply(e Entry) {
 		delete(m, key)
 	case e.Kind == KindClient:
 		old := m[key]
-		m[key] = denial{max(old.minGeneration, e.MinGeneration), max(old.expires, e.Expires.Unix())}
+		m[key] = denial{minGeneration: max(old.minGeneration, e.MinGeneration), expires: max(old.expires, e.Expires.Unix())}
 	default:
 		m[key] = denial{expires: e.Expires.Unix()}
 	}
@@ -178,5 +178,32 @@ func TestAge(t *testing.T) {
 	}
 	if a := age(good, good.Round(0).Add(-time.Hour)); a != -time.Hour {
 		t.Errorf("wall clock set back: %v", a)
+	}
+}
+
+// TestTokensOfAnOldGenerationGo: when the client's generation says what single
+// entries said, they are forgotten, and nothing that they denied comes back.
+func TestTokensOfAnOldGenerationGo(t *testing.T) {
+	now := time.Unix(1000, 0)
+	token := func(jti, client string, generation, seq, expires int64) Entry {
+		return Entry{Kind: KindToken, Subject: jti, Client: client, Generation: generation, Action: ActionDeny, Seq: seq, Expires: time.Unix(expires, 0)}
+	}
+	d := newDraft(nil, nil, 0)
+	d.apply([]Entry{
+		token("old", "a", 1, 1, 2000), token("new", "a", 2, 2, 2000), token("other", "b", 1, 3, 2000), token("long", "a", 1, 4, 9000),
+		{Kind: KindToken, Subject: "nobody's", Action: ActionDeny, Seq: 5, Expires: time.Unix(2000, 0)},
+		{Kind: KindClient, Subject: "a", MinGeneration: 2, Action: ActionDeny, Seq: 6, Expires: time.Unix(4000, 0)},
+	})
+	d.prune(now)
+	held := d.finish()
+	for jti, stays := range map[string]bool{"old": false, "new": true, "other": true, "long": true, "nobody's": true} {
+		if _, there := held.names.get(name{KindToken, jti}, now.Unix()); there != stays {
+			t.Errorf("%s: is there %v, want %v", jti, there, stays)
+		}
+	}
+	for jti, generation := range map[string]int64{"old": 1, "new": 2, "long": 1} {
+		if held.reason(&accesstoken.Claims{ID: jti, ClientID: "a", Generation: generation}, "kid", now.Unix()) == "" {
+			t.Errorf("%s is no longer denied", jti)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package revokefeed
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -14,12 +13,46 @@ import (
 )
 
 // row is one member of an object, how it is read and how it is written, so that
-// neither half can forget one. write returns nil to leave the member out.
+// neither half can forget one. write appends the value, or returns nil to leave the
+// member out; it refuses what read would.
 type row[T any] struct {
 	name     string
 	required bool
 	read     func(*T, json.RawMessage) error
-	write    func(*T) any
+	write    func(*T, []byte) ([]byte, error)
+}
+
+// textRow, numberRow and timeRow are members of one kind. An optional one is left
+// out when it is empty.
+func textRow[T any](name string, required bool, field func(*T) *string) row[T] {
+	return row[T]{name, required, readText(field), func(v *T, b []byte) ([]byte, error) {
+		s := *field(v)
+		if s == "" && !required {
+			return nil, nil
+		}
+		if !utf8.ValidString(s) {
+			return nil, errNotUTF8
+		}
+		if err := checkText(s, maxSubject); err != nil {
+			return nil, err
+		}
+		return appendText(b, s)
+	}}
+}
+
+func numberRow[T any](name string, required bool, field func(*T) *int64) row[T] {
+	return row[T]{name, required, readNumber(field), func(v *T, b []byte) ([]byte, error) {
+		if *field(v) == 0 && !required {
+			return nil, nil
+		}
+		return appendNumber(b, *field(v))
+	}}
+}
+
+func timeRow[T any](name string, field func(*T) *time.Time) row[T] {
+	return row[T]{name, true, readTime(field), func(v *T, b []byte) ([]byte, error) {
+		return appendInteger(b, field(v).Unix(), maxDate)
+	}}
 }
 
 // object reads one JSON object and nothing else. go-jose's reader tells names
@@ -55,24 +88,55 @@ func read[T any](rows []row[T], v *T, members map[string]json.RawMessage) error 
 }
 
 // write appends v as an object.
-func write[T any](rows []row[T], v *T, b *bytes.Buffer) error {
+func write[T any](rows []row[T], v *T, b []byte) ([]byte, error) {
 	separator := byte('{')
 	for i := range rows {
-		value := rows[i].write(v)
-		if value == nil {
+		named := append(append(append(b, separator, '"'), rows[i].name...), `":`...)
+		written, err := rows[i].write(v, named)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%s %w", rows[i].name, err)
+		case written == nil:
 			continue
 		}
-		text, err := json.Marshal(value)
-		if err != nil {
-			return fmt.Errorf("%s: %w", rows[i].name, err)
-		}
-		b.WriteByte(separator)
-		separator = ','
-		fmt.Fprintf(b, "%q:%s", rows[i].name, text)
+		b, separator = written, ','
 	}
-	b.WriteByte('}')
-	return nil
+	return append(b, '}'), nil
 }
+
+// appendText writes a JSON string. Ours are nearly all plain, and are copied.
+func appendText(b []byte, s string) ([]byte, error) {
+	for i := range len(s) {
+		if !isPlain(s[i]) {
+			text, err := json.Marshal(s)
+			return append(b, text...), err
+		}
+	}
+	return append(append(append(b, '"'), s...), '"'), nil
+}
+
+// isPlain reports whether a JSON writer may leave an octet of a text as it is.
+func isPlain(c byte) bool {
+	return ' ' <= c && c < utf8.RuneSelf && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+}
+
+func appendNumber(b []byte, n int64) ([]byte, error) { return appendInteger(b, n, maxNumber) }
+
+func appendInteger(b []byte, n, limit int64) ([]byte, error) {
+	switch {
+	case n < 0:
+		return nil, errNotWhole
+	case n > limit:
+		return nil, errRange
+	}
+	return strconv.AppendInt(b, n, 10), nil
+}
+
+var (
+	errNotUTF8  = errors.New("is not UTF-8")
+	errNotWhole = errors.New("is not a whole number")
+	errRange    = errors.New("is out of range")
+)
 
 // maxSubject bounds one entry: client ids, jtis and kids are ours and short.
 const maxSubject = 512
@@ -84,19 +148,23 @@ func text(raw json.RawMessage, limit int) (string, error) {
 		return "", errors.New("is not a string")
 	}
 	if !utf8.Valid(raw) {
-		return "", errors.New("is not UTF-8")
+		return "", errNotUTF8
 	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return "", err
 	}
+	return s, checkText(s, limit)
+}
+
+func checkText(s string, limit int) error {
 	switch {
 	case s == "":
-		return "", errors.New("is empty")
+		return errors.New("is empty")
 	case len(s) > limit:
-		return "", fmt.Errorf("is longer than %d octets", limit)
+		return fmt.Errorf("is longer than %d octets", limit)
 	}
-	return s, nil
+	return nil
 }
 
 func readText[T any](field func(*T) *string) func(*T, json.RawMessage) error {
@@ -115,12 +183,12 @@ const (
 func integer(raw json.RawMessage, limit int64) (int64, error) {
 	for _, b := range raw {
 		if b < '0' || b > '9' {
-			return 0, errors.New("is not a whole number")
+			return 0, errNotWhole
 		}
 	}
 	n, err := strconv.ParseInt(string(raw), 10, 64)
 	if err != nil || n > limit {
-		return 0, errors.New("is out of range")
+		return 0, errRange
 	}
 	return n, nil
 }
@@ -155,13 +223,6 @@ func readBool[T any](field func(*T) *bool) func(*T, json.RawMessage) error {
 		}
 		return nil
 	}
-}
-
-func omitZero(n int64) any {
-	if n == 0 {
-		return nil
-	}
-	return n
 }
 
 // checkThumbprint wants the canonical spelling: the table is keyed by value, and

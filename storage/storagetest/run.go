@@ -46,6 +46,7 @@ func Run(t *testing.T, newStore NewStore) {
 		{"Feed", testFeed},
 		{"FeedKeeps", testFeedKeeps},
 		{"FeedPruning", testFeedPruning},
+		{"FeedTokensOfAClient", testFeedTokensOfAClient},
 		{"Denied", testDenied},
 		{"Denials", testDenials},
 		{"IdempotentAnswers", testIdempotentAnswers},

@@ -24,7 +24,7 @@ func (r reader) FeedEntries(ctx context.Context, after int64, now time.Time, lim
 	}
 	feed := storage.Feed{Entries: []storage.FeedEntry{}}
 	err := r.each(ctx, `
-		SELECT c.seq, c.since = 0, e.seq, e.kind, e.action, e.subject, e.min_generation, e.created_at, e.expires_at
+		SELECT c.seq, c.since = 0, e.seq, e.kind, e.action, e.subject, e.min_generation, e.created_at, e.expires_at, e.client_id, e.generation
 		FROM (SELECT seq, CASE WHEN $1 <= 0 OR $1 > seq THEN 0 ELSE $1 END AS since
 			FROM feed_counter WHERE id = 1) c
 		LEFT JOIN feed_entries e ON e.seq > c.since AND e.expires_at > $2
@@ -32,7 +32,7 @@ func (r reader) FeedEntries(ctx context.Context, after int64, now time.Time, lim
 		func(scan func(...any) error) error {
 			var e storage.FeedEntry
 			err := scan(&feed.Seq, &feed.Full, orZero(&e.Seq), intoText(&e.Kind), intoText(&e.Action), intoText(&e.Subject),
-				orZero(&e.MinGeneration), timeInto{&e.CreatedAt}, timeInto{&e.ExpiresAt})
+				orZero(&e.MinGeneration), timeInto{&e.CreatedAt}, timeInto{&e.ExpiresAt}, intoText(&e.ClientID), orZero(&e.Generation))
 			if e.Seq != 0 {
 				feed.Entries = append(feed.Entries, e)
 			}
@@ -60,13 +60,30 @@ func (r reader) Denied(ctx context.Context, kind storage.FeedKind, subject strin
 	return denied, err
 }
 
+const countTokenDenials = `
+	SELECT count(*) FROM (SELECT 1 FROM feed_entries WHERE client_id = $1 AND expires_at > $2 LIMIT $3) AS denied`
+
+// TokenDenials implements storage.FeedReader.
+func (r reader) TokenDenials(ctx context.Context, clientID string, now time.Time, limit int) (count int, err error) {
+	err = r.one(ctx, countTokenDenials, []any{clientID, now.Unix(), limit}, &count)
+	return count, err
+}
+
+const dropTokenDenials = `DELETE FROM feed_entries WHERE client_id = $1 AND generation < $2`
+
+// DropTokenDenials implements storage.FeedWriter.
+func (t *tx) DropTokenDenials(ctx context.Context, clientID string, below int64) error {
+	_, err := t.execCount(ctx, "feed_entries", dropTokenDenials, clientID, below)
+	return err
+}
+
 const pruneExpired = `DELETE FROM feed_entries WHERE expires_at <= $1 RETURNING 1`
 
 // insertEntry lets an entry take over what must not shrink from the one before it
 // of the same subject, which has it from all earlier ones.
 var insertEntry = `
-	INSERT INTO feed_entries (seq, kind, action, subject, min_generation, created_at, expires_at)
-	VALUES ($1, $2, $3, $4, ` + notBelowEarlier("min_generation", "$5") + `, $6, ` + notBelowEarlier("expires_at", "$7") + `)`
+	INSERT INTO feed_entries (seq, kind, action, subject, min_generation, created_at, expires_at, client_id, generation)
+	VALUES ($1, $2, $3, $4, ` + notBelowEarlier("min_generation", "$5") + `, $6, ` + notBelowEarlier("expires_at", "$7") + `, $8, $9)`
 
 // AppendFeed implements storage.FeedWriter.
 func (t *tx) AppendFeed(ctx context.Context, entries []storage.FeedEntry) (int64, error) {
@@ -89,11 +106,14 @@ func (t *tx) AppendFeed(ctx context.Context, entries []storage.FeedEntry) (int64
 	err = t.execEach(ctx, "feed_entries", insertEntry,
 		len(entries), func(i int) ([]any, error) {
 			e := &entries[i]
-			var generation any // NULL but for clients
-			if e.Kind == storage.FeedClient {
+			var generation, whose, its any // NULL but for clients, and for tokens
+			switch {
+			case e.Kind == storage.FeedClient:
 				generation = e.MinGeneration
+			case e.ClientID != "":
+				whose, its = e.ClientID, e.Generation
 			}
-			return []any{first + int64(i), e.Kind, e.Action, e.Subject, generation, seconds(e.CreatedAt), seconds(e.ExpiresAt)}, nil
+			return []any{first + int64(i), e.Kind, e.Action, e.Subject, generation, seconds(e.CreatedAt), seconds(e.ExpiresAt), whose, its}, nil
 		})
 	if err != nil {
 		return 0, err
@@ -111,6 +131,9 @@ func checkEntries(entries []storage.FeedEntry) error {
 		}
 		if (e.Kind == storage.FeedClient) != (e.MinGeneration > 0) {
 			return fmt.Errorf("storage: the feed entry for %s %q has generation %d", e.Kind, e.Subject, e.MinGeneration)
+		}
+		if (e.ClientID != "") != (e.Generation > 0) || e.ClientID != "" && e.Kind != storage.FeedToken {
+			return fmt.Errorf("storage: the feed entry for %s %q is of client %q, generation %d", e.Kind, e.Subject, e.ClientID, e.Generation)
 		}
 	}
 	return nil

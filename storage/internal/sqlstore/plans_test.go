@@ -217,6 +217,18 @@ func TestPlans(t *testing.T) {
 			want: []string{"SEARCH feed_entries USING INDEX feed_entries_subject (kind=? AND subject=?)"},
 		},
 		{
+			name: "denied tokens of a client",
+			run:  func(r reader) error { _, err := r.TokenDenials(ctx, "c", time.Unix(9, 0), 5); return err },
+			want: []string{"SEARCH feed_entries USING COVERING INDEX feed_entries_client (client_id=? AND expires_at>?)"}, walks: true, // over what was found
+		},
+		{
+			name: "denied tokens that go",
+			run: func(r reader) error {
+				return r.each(ctx, dropTokenDenials, []any{"c", 5}, func(func(...any) error) error { return nil })
+			},
+			want: []string{"SEARCH feed_entries USING INDEX feed_entries_client (client_id=?)"},
+		},
+		{
 			name: "certificate denied", run: func(r reader) error { _, err := r.CertificateDenied(ctx, thumbprint.Thumbprint{}); return err },
 			want: []string{"SEARCH certificate_denials USING INDEX sqlite_autoindex_certificate_denials_1 (thumbprint=?)"},
 		},
@@ -230,7 +242,7 @@ func TestPlans(t *testing.T) {
 		{
 			name: "an earlier entry",
 			run: func(r reader) error {
-				return r.each(ctx, insertEntry, []any{99, "token", "deny", "x", nil, 1, 2}, func(func(...any) error) error { return nil })
+				return r.each(ctx, insertEntry, []any{99, "token", "deny", "x", nil, 1, 2, "c", 1}, func(func(...any) error) error { return nil })
 			},
 			want:  []string{"SEARCH feed_entries USING INDEX feed_entries_subject (kind=? AND subject=?)"},
 			walks: true, // over two values
