@@ -97,6 +97,7 @@ func asJSON(t *testing.T, v any) string {
 // TestAdminKeepsItsDocument does everything the document describes, and much it
 // forbids.
 func TestAdminKeepsItsDocument(t *testing.T) {
+	t.Parallel()
 	d := harness.Start(t)
 	a := newAdministrator(t, d)
 	edge := keystest.SelfSigned(t, keystest.CommonName("edge"))
@@ -210,6 +211,7 @@ func jwksOf(pair keystest.Pair) map[string]any {
 // brings partners to tokens that the proxy accepts, locks one out and lets it in
 // again.
 func TestFromNothing(t *testing.T) {
+	t.Parallel()
 	upstream := newUpstream(t)
 	site := harness.NewSite(t, upstream.URL)
 	delete(site.Serve, "seed")
@@ -317,6 +319,7 @@ func waitListening(t *testing.T, d *harness.Dev, listener string) {
 // was acknowledged is there, and what is there has its one audit event; nothing is
 // half.
 func TestKilledDuringChanges(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-9")
 	dir := t.TempDir()
 	ports := []string{"--authz-addr", "127.0.0.1:" + harness.FreePort(t), "--proxy-addr", "127.0.0.1:" + harness.FreePort(t)}

@@ -16,6 +16,7 @@ import (
 // a new one moves the fault to the next event, and a chain made anew to its end is
 // what a checkpoint is for.
 func TestAuditVerifyFindsTampering(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	d := harness.StartIn(t, dir)
 	acme := d.Pair(t, "acme-billing")

@@ -30,6 +30,7 @@ func checkedClauses(t *testing.T) ([]clause.Clause, clause.Report) {
 }
 
 func TestEveryMustIsTestedOrExcepted(t *testing.T) {
+	t.Parallel()
 	_, report := checkedClauses(t)
 	for _, p := range report.Problems {
 		t.Error(p)
@@ -45,6 +46,7 @@ var lastRow = map[string]int{
 
 // TestEveryRowHasAClause, and each clause names code that is there.
 func TestEveryRowHasAClause(t *testing.T) {
+	t.Parallel()
 	clauses, _ := checkedClauses(t)
 	answered := map[string]bool{}
 	for _, c := range clauses {
@@ -77,6 +79,7 @@ func TestEveryRowHasAClause(t *testing.T) {
 // TestClausePagesAreCurrent compares the generated tables with the clauses and the
 // tests; -update writes them.
 func TestClausePagesAreCurrent(t *testing.T) {
+	t.Parallel()
 	clauses, report := checkedClauses(t)
 	for _, page := range []struct{ file, table, want string }{
 		{"../docs/conformance.md", "matrix", clause.Matrix(clauses, report)},

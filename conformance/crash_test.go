@@ -39,6 +39,7 @@ func numberFromEnv(t *testing.T, name string, usual int) int {
 // event, everything that was acknowledged must hold, the chain must be whole, and
 // the server must start again by itself.
 func TestKilledServerKeepsItsPromises(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-7", "CERTBOUND-8", "CERTBOUND-9")
 	// Where in the load each kill comes: the same in every run with the same seed.
 	seed := uint64(numberFromEnv(t, "CERTBOUND_CRASH_SEED", 7))

@@ -51,6 +51,7 @@ func TestDevPrintsCommandsThatWork(t *testing.T) {
 }
 
 func TestDemoTellsTheStory(t *testing.T) {
+	t.Parallel()
 	result := harness.Run(t, "demo")
 	if result.Code != 0 {
 		t.Fatalf("exit code %d\n%s\n%s", result.Code, result.Stdout, result.Stderr)
@@ -157,6 +158,7 @@ func TestLogHoldsNoTokens(t *testing.T) {
 
 // TestDevIsReusable stops dev and starts it again in the same directory.
 func TestDevIsReusable(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := harness.StartIn(t, dir)
 	keys := getJSON(t, first, first.JWKSURI)
@@ -187,6 +189,7 @@ func TestDevIsReusable(t *testing.T) {
 
 // TestDevAfterACrash leaves a dev.json and a database that nobody closed.
 func TestDevAfterACrash(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := harness.StartIn(t, dir)
 	keys := getJSON(t, first, first.JWKSURI)
@@ -214,6 +217,7 @@ func TestDevAfterACrash(t *testing.T) {
 
 // TestRetiredBundle replaces a bundle's anchor between two runs.
 func TestRetiredBundle(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	older, newer := keystest.NewCA(t, "older"), keystest.NewCA(t, "newer")
 	seed := func(anchor *keystest.CA) string {

@@ -72,7 +72,7 @@ func newSmallTeam(t *testing.T) *smallTeam {
 // they do not fit; then they are read again.
 func (s *smallTeam) pair(t *testing.T) keystest.Pair {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
 		read, err := tls.LoadX509KeyPair(s.file("small.pem"), s.file("small.key"))
 		if err != nil {
 			continue
@@ -106,6 +106,7 @@ func (s *smallTeam) status(t *testing.T, file string) (record struct {
 // TestEnrolAndRotate: a team without a CA comes from nothing to a token by a link,
 // and renews, under traffic, without losing a request.
 func TestEnrolAndRotate(t *testing.T) {
+	t.Parallel()
 	s := newSmallTeam(t)
 	link := strings.TrimSpace(mustAdmin(t, s.Dev, "client", "enroll", "small"))
 	files := []string{"--key", s.file("small.key"), "--cert", s.file("small.pem"), "--ca", s.file("ca.pem")}
@@ -155,7 +156,7 @@ func TestEnrolAndRotate(t *testing.T) {
 	if next := s.status(t, s.file("small.pem")); next.X5T == first.X5T || next.Status != "active" {
 		t.Errorf("%+v", next)
 	}
-	expectMentions(t, mustAdmin(t, s.Dev, "cert", "retire", first.X5T, "--in", "1s", "--reason", "rotated"), "retiring")
+	expectMentions(t, mustAdmin(t, s.Dev, "cert", "retire", first.X5T, "--in", "3s", "--reason", "rotated"), "retire_at")
 	deadline := time.Now().Add(30 * time.Second)
 	for retired := false; !retired && time.Now().Before(deadline); {
 		retired = strings.Contains(mustAdmin(t, s.Dev, "cert", "list", "small"), "retired")
@@ -181,6 +182,7 @@ func TestEnrolAndRotate(t *testing.T) {
 // TestEnrolmentKeepsTheDocument does the operations that a server without a CA
 // refuses.
 func TestEnrolmentKeepsTheDocument(t *testing.T) {
+	t.Parallel()
 	s := newSmallTeam(t)
 	a := newAdministrator(t, s.Dev)
 	var made struct{ ID, URL string }
@@ -205,6 +207,7 @@ func TestEnrolmentKeepsTheDocument(t *testing.T) {
 
 // TestSnippets: the code works as it is printed.
 func TestSnippets(t *testing.T) {
+	t.Parallel()
 	d := harness.Shared(t)
 	client := d.Client(t, "acme-billing")
 	for _, tt := range []struct {

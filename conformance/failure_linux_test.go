@@ -19,6 +19,7 @@ import (
 // acknowledged, refusals are answered as ever, and all comes back by itself, on
 // the connections that were open before.
 func TestDatabaseThatTakesNoWrites(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-10", "RFC7009-2-2-1")
 	for _, o := range outages(t) {
 		t.Run(o.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 // TestOutageUnderLoad: the same with clients that never stop asking.
 func TestOutageUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, o := range outages(t) {
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()

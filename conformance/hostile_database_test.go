@@ -18,6 +18,7 @@ import (
 // TestDatabaseHoldsNothingToActBy: who copies the database while it is in use finds
 // no token, issued, revoked or asked about, and no private key, in any of its files.
 func TestDatabaseHoldsNothingToActBy(t *testing.T) {
+	t.Parallel()
 	signing := forge.NewKey()
 	keyFile := filepath.Join(t.TempDir(), "key.json")
 	if err := os.WriteFile(keyFile, forge.PrivateJWK(signing), 0o600); err != nil {

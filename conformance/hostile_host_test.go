@@ -54,6 +54,7 @@ func TestNameInTheHandshakeChoosesNothing(t *testing.T) {
 // TestHostChoosesNoOtherRoutesPolicy: two hosts of one proxy, one of which asks for
 // a scope that the caller lacks. No way to write the host reaches its upstream.
 func TestHostChoosesNoOtherRoutesPolicy(t *testing.T) {
+	t.Parallel()
 	var guarded, open atomic.Int64
 	upstream := func(hits *atomic.Int64) string {
 		s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))

@@ -23,6 +23,7 @@ type field struct{ name, value string }
 // TestHTTP2RequestsArriveAsOne sends what HTTP/2 can express and HTTP/1.1 would
 // read in two ways. Either it is refused, or exactly one request arrives.
 func TestHTTP2RequestsArriveAsOne(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC9700-4-13")
 	upstream := newRawUpstream(t)
 	site := harness.NewSite(t, "http://"+upstream.Addr().String())

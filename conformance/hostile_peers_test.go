@@ -200,6 +200,7 @@ func hostOf(t *testing.T, address string) string {
 // nothing is left of the others when they have gone. `.ci/soak` repeats it, with a
 // bound for how long an answer takes and for the memory.
 func TestStalledPeersHinderNobody(t *testing.T) {
+	t.Parallel()
 	d := harness.Start(t)
 	g := newGood(t, d)
 	g.round(t)
@@ -233,6 +234,7 @@ func TestStalledPeersHinderNobody(t *testing.T) {
 // TestStalledPeersAreLetGo: nobody has to close a connection for the server to get
 // rid of it.
 func TestStalledPeersAreLetGo(t *testing.T) {
+	t.Parallel()
 	d := harness.Start(t)
 	g := newGood(t, d)
 	g.round(t)
@@ -246,6 +248,7 @@ func TestStalledPeersAreLetGo(t *testing.T) {
 // TestManyHostilePeers sends what is too large or makes no sense: each is answered
 // or dropped, good clients are served, and nothing is left.
 func TestManyHostilePeers(t *testing.T) {
+	t.Parallel()
 	d := harness.Start(t)
 	g := newGood(t, d)
 	g.round(t)

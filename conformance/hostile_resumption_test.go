@@ -27,6 +27,7 @@ func returning(t *testing.T, d *harness.Dev, pair *keystest.Pair, version uint16
 // session, after its certificate has expired and after its bundle was replaced, is
 // judged as it is now. Revocation is in TestOneConnectionThroughEveryRevocation.
 func TestResumptionOutlivesNothing(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC8705-3-e")
 	for name, version := range map[string]uint16{"TLS 1.3": tls.VersionTLS13, "TLS 1.2": tls.VersionTLS12} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 // nobody has. The issuer is asked no more often than its floor of ten seconds
 // allows, and good tokens are served meanwhile.
 func TestStormOfUnknownKeys(t *testing.T) {
+	t.Parallel()
 	d := harness.Start(t)
 	g := newGood(t, d)
 	g.round(t)

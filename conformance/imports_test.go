@@ -220,6 +220,7 @@ func relative(path string) string {
 }
 
 func TestImportDirections(t *testing.T) {
+	t.Parallel()
 	for _, s := range loadSources(t) {
 		rule, ok := ruleFor(s.path)
 		if !ok {
@@ -240,6 +241,7 @@ func TestImportDirections(t *testing.T) {
 }
 
 func TestOnlyCommandsImportAuthz(t *testing.T) {
+	t.Parallel()
 	for _, s := range loadSources(t) {
 		inside := matches(s.path, []string{"authz/...", "cmd/..."})
 		if !inside && slices.Contains(s.imports, module+"/authz") {
@@ -249,6 +251,7 @@ func TestOnlyCommandsImportAuthz(t *testing.T) {
 }
 
 func TestConfinedLibraries(t *testing.T) {
+	t.Parallel()
 	for _, s := range loadSources(t) {
 		for _, lib := range soleImporters {
 			if matches(s.path, lib.in) || s.test && matches(s.path, lib.testsIn) {
@@ -264,6 +267,7 @@ func TestConfinedLibraries(t *testing.T) {
 }
 
 func TestTestCodeStaysInTests(t *testing.T) {
+	t.Parallel()
 	testCode := []string{"keys/keystest", "storage/storagetest", "authz/internal/authztest", "conformance/..."}
 	for _, s := range loadSources(t) {
 		if s.test || matches(s.path, testCode) {
@@ -279,6 +283,7 @@ func TestTestCodeStaysInTests(t *testing.T) {
 
 // TestVerifierIsSmall counts what an API owner pulls in with the verifier.
 func TestVerifierIsSmall(t *testing.T) {
+	t.Parallel()
 	loaded, err := packages.Load(&packages.Config{
 		Mode: packages.NeedName | packages.NeedImports | packages.NeedDeps | packages.NeedModule, Dir: "..",
 	}, "./resource")

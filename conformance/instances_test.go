@@ -48,6 +48,7 @@ func twoInstances(t *testing.T) (site *harness.Site, a, b *harness.Dev) {
 // no token leaves it that a revoked key has signed, and the key is soon gone from
 // its set.
 func TestInstancesAgreeOnKeys(t *testing.T) {
+	t.Parallel()
 	site, a, b := twoInstances(t)
 	one := site.Client(t, "one")
 	for range 3 {

@@ -122,6 +122,7 @@ func rsaWithExponentOne(size int, kid string, payload fmt.Stringer) string {
 
 // TestKeysOfTheIssuer: one good key among those that must not verify anything.
 func TestKeysOfTheIssuer(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC7517-5", "RFC7517-4-2", "RFC7518-3-3", "RFC8725-3-4")
 	site := harness.NewSite(t, newUpstream(t).URL)
 	good, other, bad := forge.NewKey(), forge.NewKey(), forge.NewKey()
@@ -170,6 +171,7 @@ func TestKeysOfTheIssuer(t *testing.T) {
 // TestUnknownKeysAreNoStorm: made-up kids do not make the proxy ask the issuer each
 // time, and good tokens are served meanwhile.
 func TestUnknownKeysAreNoStorm(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-3")
 	site := harness.NewSite(t, newUpstream(t).URL)
 	good := forge.NewKey()
@@ -191,6 +193,7 @@ func TestUnknownKeysAreNoStorm(t *testing.T) {
 // TestIssuerThatIsAnother: metadata that names another issuer, however little it
 // differs, or keys at a place that is not https, are used by neither half.
 func TestIssuerThatIsAnother(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC8414-3-3-b", "RFC8414-6-2")
 	for name, change := range map[string]func(*madeIssuer){
 		"another host": func(m *madeIssuer) { m.metadata["issuer"] = "https://evil.test" },
@@ -230,6 +233,7 @@ func tokenCommand(t *testing.T, site *harness.Site, pair keystest.Pair) harness.
 
 // TestClientPrefersTheAlias: the plain endpoint is for others.
 func TestClientPrefersTheAlias(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC8705-5-b", "RFC9700-4-3-2")
 	site := harness.NewSite(t, "http://127.0.0.1:1")
 	alias := newMadeIssuer(t, site)

@@ -66,6 +66,7 @@ func signedWith(t *testing.T, token string) string {
 // TestAlgorithmOfAnAPI: each algorithm, from the registration of the API to the
 // proxy that verifies it.
 func TestAlgorithmOfAnAPI(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC9068-2-1-c", "RFC8725-3-1-a")
 	upstream := newUpstream(t)
 	for _, alg := range []string{"RS256", "PS256", "ES384", "EdDSA"} {
@@ -99,6 +100,7 @@ func TestAlgorithmOfAnAPI(t *testing.T) {
 
 // TestUnknownAlgorithmOfAnAPI: what nobody signs with is no registration.
 func TestUnknownAlgorithmOfAnAPI(t *testing.T) {
+	t.Parallel()
 	for _, alg := range []string{"HS256", "none", "ES512", "es256"} {
 		site := harness.NewSite(t, "http://127.0.0.1:1")
 		text, err := os.ReadFile(filepath.Join(site.Dir, "seed.json"))
@@ -119,6 +121,7 @@ func TestUnknownAlgorithmOfAnAPI(t *testing.T) {
 // connection, honest clients go on with new tokens at once, and a restart changes
 // nothing.
 func TestStolenKey(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	d := harness.StartIn(t, dir)
 	c := newCaller(t, d, "acme-billing")
@@ -172,6 +175,7 @@ func TestStolenKey(t *testing.T) {
 // TestStolenFeedKey: the feed goes on under another key, which resource servers
 // learn over TLS like any other.
 func TestStolenFeedKey(t *testing.T) {
+	t.Parallel()
 	d := harness.Start(t)
 	c := newCaller(t, d, "acme-billing")
 	if response := c.call(t); response.Status != http.StatusOK {

@@ -36,6 +36,7 @@ func goFiles(t *testing.T) []string {
 }
 
 func TestNoFileOver500Lines(t *testing.T) {
+	t.Parallel()
 	const most = 500
 	for _, file := range goFiles(t) {
 		content, err := os.ReadFile(filepath.Join("..", file))
@@ -49,6 +50,7 @@ func TestNoFileOver500Lines(t *testing.T) {
 }
 
 func TestNamesSayWhatThingsAre(t *testing.T) {
+	t.Parallel()
 	// Such names attract everything that has no better place.
 	vague := []string{"util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "base"}
 	for _, file := range goFiles(t) {
@@ -66,6 +68,7 @@ func TestNamesSayWhatThingsAre(t *testing.T) {
 
 // TestPackagesSayWhatTheyOwn asks each package for its package comment.
 func TestPackagesSayWhatTheyOwn(t *testing.T) {
+	t.Parallel()
 	commented := map[string]bool{}
 	for _, file := range goFiles(t) {
 		if strings.HasSuffix(file, "_test.go") {

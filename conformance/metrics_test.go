@@ -79,6 +79,7 @@ func hasLabels(metric *dto.Metric, labels []string) bool {
 // request to nowhere each raise the counter of what was decided about them, and no
 // other.
 func TestMetricsCountDecisions(t *testing.T) {
+	t.Parallel()
 	d := harness.Start(t)
 	c := newCaller(t, d, "acme-billing")
 	thief := d.Pair(t, "mallory-app")

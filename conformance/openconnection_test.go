@@ -21,6 +21,7 @@ import (
 // connection; and a client that comes back with what it kept of its TLS session
 // gets the same answer, whether or not the session is resumed.
 func TestOneConnectionThroughEveryRevocation(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC7009-2-1-b")
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		t.Run(protocol, func(t *testing.T) {

@@ -54,6 +54,7 @@ func TestConnectionDoesNotOutliveItsCertificate(t *testing.T) {
 // TestUnfinishedBeginnings: who does not finish a handshake or the head of a
 // request is cut off, and others are served meanwhile.
 func TestUnfinishedBeginnings(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-4")
 	d, acme := victim(t)
 	var all sync.WaitGroup
@@ -101,6 +102,7 @@ func TestUnfinishedBeginnings(t *testing.T) {
 // TestStopLetsRequestsFinish: a proxy that is told to stop takes no new connection
 // and answers what it has begun.
 func TestStopLetsRequestsFinish(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-17")
 	arrived, release := make(chan struct{}), make(chan struct{})
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -140,6 +142,7 @@ func TestStopLetsRequestsFinish(t *testing.T) {
 // TestInstancesAgreeOnRevocation: what one instance has acknowledged, the other
 // knows.
 func TestInstancesAgreeOnRevocation(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-14")
 	site, a, b := twoInstances(t)
 	one := site.Client(t, "one")
@@ -171,6 +174,7 @@ func TestInstancesAgreeOnRevocation(t *testing.T) {
 // TestIssuerGoesAway: the proxy goes on by the keys it has, and stops when it has
 // heard nothing of revocations for as long as it may.
 func TestIssuerGoesAway(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-15")
 	site := harness.NewSite(t, newUpstream(t).URL)
 	site.Follow(t)
@@ -243,6 +247,7 @@ func TestProtocolIsNegotiated(t *testing.T) {
 // TestIssuerWithAPath: the well-known part stands between host and path, for both
 // halves and the client.
 func TestIssuerWithAPath(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC8414-3", "RFC8414-3-3")
 	site := harness.NewSite(t, newUpstream(t).URL)
 	host := site.Issuer

@@ -69,6 +69,7 @@ func streaming(t *testing.T) (*harness.Dev, *harness.Process, keystest.Pair) {
 // TestRevocationEndsOpenStreams: a WebSocket and an event stream that were opened
 // with a good token end when it is revoked, and cannot be opened again.
 func TestRevocationEndsOpenStreams(t *testing.T) {
+	t.Parallel()
 	d, _, one := streaming(t)
 	token := d.Token(t, &one, harness.TokenForm("one", "scope", "accounts:read")).AccessToken
 	header := http.Header{"Authorization": {"Bearer " + token}}
@@ -118,6 +119,7 @@ func TestRevocationEndsOpenStreams(t *testing.T) {
 // TestStoppingEndsOpenStreams: an event stream does not hold the proxy up when it
 // is told to stop, and ends in good order.
 func TestStoppingEndsOpenStreams(t *testing.T) {
+	t.Parallel()
 	d, proxy, one := streaming(t)
 	token := d.Token(t, &one, harness.TokenForm("one", "scope", "accounts:read")).AccessToken
 	header := http.Header{"Authorization": {"Bearer " + token}}
@@ -191,6 +193,7 @@ func waitServed(ctx context.Context, t *testing.T, d *harness.Dev, client *http.
 // TestRates: the real binary holds a client to its rate, and says when to come
 // back; another client has its own.
 func TestRates(t *testing.T) {
+	t.Parallel()
 	upstream := newUpstream(t)
 	site := harness.NewSite(t, upstream.URL)
 	site.ProxyCfg["rate_limits"] = map[string]any{"client": map[string]any{"requests": 2, "per": "1h"}}

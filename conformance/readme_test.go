@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certbound/certbound/conformance/internal/harness"
 	"github.com/certbound/certbound/conformance/internal/readme"
 )
 
@@ -25,6 +25,7 @@ const commandTimeout = 20 * time.Minute
 // `go test ./...` stands in the README too and would run this test in itself. It
 // is left out, unless CERTBOUND_README=full says that nothing runs around us.
 func TestREADME(t *testing.T) {
+	t.Parallel()
 	mode := os.Getenv("CERTBOUND_README")
 	if mode == "inner" {
 		t.Log("this is `go test ./...` of the README itself")
@@ -43,7 +44,8 @@ func TestREADME(t *testing.T) {
 	}
 	dir := t.TempDir()
 	copyCheckout(t, dir)
-	shell, err := readme.NewShell(dir, "CERTBOUND_README=inner")
+	// Built as the harness builds, what is compiled already serves here too.
+	shell, err := readme.NewShell(dir, "CERTBOUND_README=inner", "CGO_ENABLED=0", "GOFLAGS="+os.Getenv("GOFLAGS")+" -trimpath")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +93,7 @@ func portRewriters(t *testing.T) (toFree, toPage func(string) string) {
 	t.Helper()
 	var there, back []string
 	for _, usual := range usualPorts {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close()
-		_, free, _ := net.SplitHostPort(listener.Addr().String())
+		free := harness.FreePort(t)
 		there = append(there, ":"+usual.port, ":"+free)
 		back = append(back, ":"+free, ":"+usual.port)
 	}

@@ -34,6 +34,7 @@ const clientsPath = "/admin/v1/clients"
 // lets itself be asked. Its vocabulary is that of RFC 7591, its refusals are those
 // of an API for administrators.
 func TestRegistrationByTheAdminAPI(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC7591-2-c", "RFC7591-2-d", "RFC7591-2-1", "RFC7591-3-a", "RFC7591-3-1", "RFC7591-3-2-1-a", "RFC7591-3-2-2", "RFC7592-2", "RFC7592-2-2", "RFC8705-2-1-2-a")
 	d := harness.Start(t)
 	a := newAdministrator(t, d)
@@ -108,6 +109,7 @@ func TestRegistrationByTheAdminAPI(t *testing.T) {
 
 // TestClientIDIsUnique: of many registrations at once one is made.
 func TestClientIDIsUnique(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC7591-3-2-1-b")
 	d := harness.Start(t)
 	a := newAdministrator(t, d)
@@ -136,6 +138,7 @@ func TestClientIDIsUnique(t *testing.T) {
 
 // TestChangedSubjectCountsAtOnce, on the connection that was open before.
 func TestChangedSubjectCountsAtOnce(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-5", "RFC7592-2-2")
 	d := harness.Start(t)
 	a := newAdministrator(t, d)

@@ -135,6 +135,7 @@ func (l *callers) end(t *testing.T) {
 // no request fails, no connection ends, and what the open connection may do follows
 // the configuration.
 func TestReloadUnderLoad(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-12")
 	upstream := newUpstream(t).URL
 	site := harness.NewSite(t, upstream)
@@ -176,6 +177,7 @@ func TestReloadUnderLoad(t *testing.T) {
 // TestReloadLetsRequestsFinish: a request that is under way ends by the
 // configuration it began with, also when its route is gone.
 func TestReloadLetsRequestsFinish(t *testing.T) {
+	t.Parallel()
 	arrived, release := make(chan struct{}), make(chan struct{})
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" && r.URL.RawQuery == "" {
@@ -220,6 +222,7 @@ func TestReloadLetsRequestsFinish(t *testing.T) {
 // place, by the log, by /readyz?verbose and by `config validate` alike, and the old
 // one goes on, in service.
 func TestReloadKeepsWhatWorks(t *testing.T) {
+	t.Parallel()
 	upstream := newUpstream(t).URL
 	site := harness.NewSite(t, upstream)
 	site.ProxyCfg["ops"] = map[string]any{"listen": "127.0.0.1:0"}
@@ -286,6 +289,7 @@ func failures(d *harness.Dev) (all []harness.Line) { return d.Stderr.All("reload
 // TestReloadServerCertificate: new connections get the new certificate, whichever
 // way the files are replaced; open ones go on with the old.
 func TestReloadServerCertificate(t *testing.T) {
+	t.Parallel()
 	for name, replace := range map[string]func(t *testing.T, s *harness.Site, pair keystest.Pair){
 		"by renaming":          byRenaming,
 		"by a swapped symlink": bySymlink,
@@ -365,6 +369,7 @@ func byRenaming(t *testing.T, s *harness.Site, pair keystest.Pair) {
 // process of the same database, is in force on the open connection without a
 // signal.
 func TestReloadTrust(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-12")
 	site := harness.NewSite(t, newUpstream(t).URL)
 	d := site.Start(t)
@@ -411,6 +416,7 @@ func startSecond(t *testing.T, site *harness.Site) {
 // TestReloadFollower: the proxy's client certificate is renewed, and a bad one does
 // not replace a good one.
 func TestReloadFollower(t *testing.T) {
+	t.Parallel()
 	site := harness.NewSite(t, newUpstream(t).URL)
 	site.Follow(t)
 	site.ProxyCfg["ops"] = map[string]any{"listen": "127.0.0.1:0"}

@@ -101,6 +101,7 @@ func introspected(t *testing.T, d *harness.Dev, token string) map[string]any {
 
 // TestRevokedTokenIsRefusedOnTheOpenConnection: RFC 7009, by whom and by whom not.
 func TestRevokedTokenIsRefusedOnTheOpenConnection(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC7009-2-1-a", "RFC7009-2-1-b", "RFC7009-2-2-a", "RFC7662-2-1-a", "RFC7662-2-2-a", "RFC7662-2-2-b", "RFC8705-3-2-a", "RFC7009-3", "RFC7662-4-a")
 	d := harness.Start(t)
 	c := newCaller(t, d, "acme-billing")
@@ -142,6 +143,7 @@ func TestRevokedTokenIsRefusedOnTheOpenConnection(t *testing.T) {
 }
 
 func TestDisabledClientIsRefusedOnTheOpenConnection(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-6", "RFC7009-3")
 	d := harness.Start(t)
 	c, bystander := newCaller(t, d, "acme-billing"), newCaller(t, d, "globex-app")
@@ -173,6 +175,7 @@ func TestDisabledClientIsRefusedOnTheOpenConnection(t *testing.T) {
 // TestRevokedCertificateStaysRevoked: on the open connection, at the token
 // endpoint, and after a crash.
 func TestRevokedCertificateStaysRevoked(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-1", "CERTBOUND-8")
 	dir := t.TempDir()
 	d := harness.StartIn(t, dir)
@@ -214,6 +217,7 @@ func TestRevokedCertificateStaysRevoked(t *testing.T) {
 
 // TestAdminNeedsTokenAndCertificate: neither alone lets anybody in.
 func TestAdminNeedsTokenAndCertificate(t *testing.T) {
+	t.Parallel()
 	d := harness.Start(t)
 	administrator, mallory := d.Pair(t, d.AdminClient.ClientID), d.Pair(t, "mallory-app")
 	token := d.Token(t, &administrator, harness.TokenForm("admin", "scope", "admin:read", "resource", d.Issuer+"/admin")).AccessToken

@@ -96,6 +96,7 @@ func writeSeed(t *testing.T, clients ...map[string]any) string {
 // TestPublishedCertificates follows a partner that rotates what it publishes, on
 // connections that stay open, until its server is gone and ours has restarted.
 func TestPublishedCertificates(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC7591-2-b", "RFC8705-2-2-2", "RFC8705-2-2-a")
 	dir := t.TempDir()
 	partner := newPublisher(t, filepath.Join(dir, "pki", "server.pem"), filepath.Join(dir, "pki", "server.key"))
@@ -186,6 +187,7 @@ func TestPublishedCertificates(t *testing.T) {
 // TestRegisteredAddressesLeadNowhere: a jwks_uri cannot make the server call what
 // it must not.
 func TestRegisteredAddressesLeadNowhere(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC7591-5")
 	site := harness.NewSite(t, "http://127.0.0.1:1")
 	partner := newPublisher(t, filepath.Join(site.Dir, "server.pem"), filepath.Join(site.Dir, "server.key"))
@@ -234,6 +236,7 @@ func writeSeedFile(t *testing.T, site *harness.Site, clients ...map[string]any) 
 
 // TestJWKSAndJWKSURIExcludeEachOther, at the start and at `config validate`.
 func TestJWKSAndJWKSURIExcludeEachOther(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC7591-2-a")
 	for name, c := range map[string]struct {
 		change func(client map[string]any)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -33,7 +34,9 @@ func startAccountsAPI(t *testing.T, args ...string) string {
 	path := filepath.Join(t.TempDir(), "accounts-api")
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/certbound/certbound/examples/accounts-api").CombinedOutput(); err != nil {
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "github.com/certbound/certbound/examples/accounts-api")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as certbound: its packages are compiled
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build examples/accounts-api: %v\n%s", err, out)
 	}
 	p := harness.StartProgram(t, &harness.Log{}, path, args...)
@@ -55,6 +58,7 @@ func startAccountsAPI(t *testing.T, args ...string) string {
 // authorization server knows at that moment, and a route of it that does not goes
 // by the token.
 func TestLibraryAsksTheAuthorizationServer(t *testing.T) {
+	t.Parallel()
 	d := harness.Start(t)
 	server := d.Path(filepath.Join("pki", "server"))
 	rs := d.RSClient

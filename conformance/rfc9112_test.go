@@ -115,6 +115,7 @@ func exchange(t *testing.T, d *harness.Dev, config *tls.Config, raw string) int 
 // it is refused, or exactly one well-formed request arrives behind the proxy,
 // with the identity the proxy vouches for and no other.
 func TestOneUnambiguousRequestArrives(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC9700-4-13", "RFC9440-2-4-a", "RFC9112-6-3")
 	upstream := newRawUpstream(t)
 	site := harness.NewSite(t, "http://"+upstream.Addr().String())

@@ -49,6 +49,7 @@ func TestNobodyIsSentElsewhere(t *testing.T) {
 // TestAPIBehindMutualTLS: the API lets nobody in but the proxy, and the proxy
 // speaks to no other API.
 func TestAPIBehindMutualTLS(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC9700-4-13-b")
 	inside := keystest.NewCA(t, "inside")
 	start := func(ca *keystest.CA) *httptest.Server {

@@ -15,6 +15,7 @@ var testNamed = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]+)`")
 // TestPromisesNameTheirTests: docs/security.md promises nothing without naming a
 // test, and each test it names is there.
 func TestPromisesNameTheirTests(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../docs/security.md")
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,7 @@ func newUpstream(t *testing.T) *httptest.Server {
 
 // TestServeProxyToken is the story with the three commands for real use.
 func TestServeProxyToken(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC8705-3-b", "RFC9440-2-2-a")
 	upstream := newUpstream(t)
 	site := harness.NewSite(t, upstream.URL)
@@ -74,6 +75,7 @@ func TestServeProxyToken(t *testing.T) {
 // TestIssuerAway shows a proxy that has never had keys: it fails closed and says
 // whose fault it is.
 func TestIssuerAway(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-15")
 	site := harness.NewSite(t, newUpstream(t).URL)
 	d := site.StartProxy(t)
@@ -86,6 +88,7 @@ func TestIssuerAway(t *testing.T) {
 }
 
 func TestTLS12WhenAskedFor(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "RFC9325-3-1-1", "RFC8705-7-3", "RFC9325-3-1-1-b", "RFC9325-4-1", "RFC9325-4-2", "RFC9325-3-4")
 	site := harness.NewSite(t, newUpstream(t).URL)
 	site.Serve["tls"].(map[string]any)["min_version"] = "1.2" // both share it
@@ -127,6 +130,7 @@ func TestTLS12WhenAskedFor(t *testing.T) {
 // TestDoesNotStart breaks one thing of a site at a time. The process must end by
 // itself, not with 0, and name the file or the line.
 func TestDoesNotStart(t *testing.T) {
+	t.Parallel()
 	clause.Covers(t, "CERTBOUND-11")
 	for _, c := range []struct {
 		name, command string
@@ -182,6 +186,7 @@ func TestDoesNotStart(t *testing.T) {
 // TestWrongKeyEncryptionKey starts a site, exchanges its key-encryption key and
 // starts again.
 func TestWrongKeyEncryptionKey(t *testing.T) {
+	t.Parallel()
 	site := harness.NewSite(t, "http://127.0.0.1:1")
 	serve, _ := site.WriteConfigs(t)
 	log := &harness.Log{}

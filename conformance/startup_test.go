@@ -46,6 +46,7 @@ func expectMentions(t *testing.T, text string, wants ...string) {
 }
 
 func TestDevDoesNotStart(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		args  func(t *testing.T) []string
@@ -101,6 +102,7 @@ func corrupt(t *testing.T, args []string) {
 }
 
 func TestConfigurationErrorsNameTheLine(t *testing.T) {
+	t.Parallel()
 	pem := writeFile(t, "empty.pem", "")
 	for _, c := range []struct {
 		name, command, yaml string

@@ -201,6 +201,7 @@ func examine(t *testing.T, wantCode int, args ...string) (found []string, text s
 }
 
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	site := harness.NewSite(t, newUpstream(t).URL)
 	site.Follow(t)
 	site.Start(t)

@@ -358,7 +358,7 @@ func TestFollower(t *testing.T) {
 // read a part of it only.
 func TestFeedInParts(t *testing.T) {
 	w := newWorld(t)
-	const total = 45_000
+	const total = 21_000 // more than is read for one answer (maxRead), and than one holds
 	entries := make([]storage.FeedEntry, total)
 	for i := range entries {
 		entries[i] = deny(fmt.Sprintf("token-%020d", i))

@@ -2,11 +2,14 @@ package harness
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +20,8 @@ import (
 // the shared process.
 var root = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "certbound-conformance-") })
 
-// binary builds certbound as it is shipped: static.
+// binary builds certbound as it is shipped: static. The paths are left out for the
+// build's sake: the compiled packages serve every checkout and .ci/run.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := root()
 	if err != nil {
@@ -26,7 +30,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(dir, "certbound")
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/certbound/certbound/cmd/certbound")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "github.com/certbound/certbound/cmd/certbound")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build cmd/certbound: %w\n%s", err, out)
@@ -44,8 +48,20 @@ func Binary(t testing.TB) string {
 	return path
 }
 
+// together is how many tests that ask for it run at once, unless -parallel says so:
+// they wait for servers and clocks more than they compute.
+const together = 6
+
 // Main runs the tests of a package, and ends the shared process after them.
 func Main(m *testing.M) int {
+	if !flag.Parsed() {
+		flag.Parse()
+	}
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		_ = flag.Set("test.parallel", strconv.Itoa(max(together, runtime.GOMAXPROCS(0)))) // a flag of testing's own
+	}
 	code := m.Run()
 	if err := stopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, "harness:", err)

@@ -6,10 +6,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/certbound/certbound/keys/keystest"
@@ -228,23 +229,32 @@ func toJSON(value object) string {
 	return string(out) + "\n"
 }
 
-// given are the ports FreePort has given out: the system may name one again that
-// nobody listens at yet.
-var given sync.Map
+// Ports below those that systems give to who asks for any (IANA begins at 49152,
+// Linux at 32768): a test that listens at port 0 beside us must not get ours.
+const (
+	firstPort = 20000
+	lastPort  = 32000
+)
+
+// nextPort begins anywhere, as other packages are tested at the same time.
+var nextPort = func() *atomic.Int64 {
+	next := new(atomic.Int64)
+	next.Store(mathrand.Int64N(lastPort - firstPort))
+	return next
+}()
 
 // FreePort is a port of the loopback that was free a moment ago, and another each
 // time: for a server that has to come back at the same address.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	for {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
-		_ = listener.Close() // it was only asked for its name
-		if _, taken := given.LoadOrStore(port, true); !taken {
+	for range lastPort - firstPort {
+		port := fmt.Sprint(firstPort + nextPort.Add(1)%(lastPort-firstPort))
+		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = listener.Close() // it was only asked whether it can be had
 			return port
 		}
 	}
+	t.Fatal("no port is free")
+	return ""
 }
