@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/certbound/certbound/authz/admin/etag"
+	"github.com/certbound/certbound/authz/admin/listing"
+	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/storage"
@@ -36,68 +39,64 @@ func viewAPI(a storage.API) *APIView {
 	}
 }
 
-func (h *Handler) listAPIs(c *call) (*answer, *refusal) {
-	q, f := newQuery(c.Request, "limit", "after")
-	if f != nil {
-		return nil, f
-	}
-	return page(c, q,
-		func(after string, limit int) ([]storage.API, error) { return h.Store.APIs(c.Context(), after, limit) },
-		func(a *storage.API) string { return a.ID },
-		func(found []storage.API) any { return APIPage{views(found, viewAPI)} })
+var apis = registered[registration.API, storage.API, *APIView]{
+	collection: collection[storage.API, *APIView]{
+		path: "/admin/v1/apis",
+		id:   (*call).id,
+		find: func(c *call, from storage.Reader, id string) (storage.API, error) { return from.API(c.Context(), id) },
+		view: func(_ *call, a storage.API) *APIView { return viewAPI(a) },
+		tag:  func(v *APIView) string { return etag.Of(v) },
+		guard: func(_ *call, a storage.API) error {
+			if a.ID == registration.AdminAPI {
+				return refusal.Conflicting(refusal.Taken{Pointer: "/id", Detail: "is reserved for the admin API, which only certbound changes"})
+			}
+			return nil
+		},
+		about: func(a storage.API) subject { return subject{name: "api", value: a.ID} },
+	},
+	member: "/id",
+	taken:  "is the id of another API",
+	named:  func(b *registration.API) *string { return &b.ID },
+	body:   func(a storage.API) (registration.API, error) { return viewAPI(a).API, nil },
+	judge:  judgeAPI,
+	kind: func(before *storage.API, _ registration.API) audit.Kind {
+		if before == nil {
+			return audit.APICreated
+		}
+		return audit.APIChanged
+	},
 }
 
-func (h *Handler) getAPI(c *call) (*answer, *refusal) {
-	id, f := c.id()
-	if f != nil {
-		return nil, f
-	}
-	api, err := h.Store.API(c.Context(), id)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	view := viewAPI(api)
-	return &answer{body: view, etag: etagOf(view)}, nil
-}
+var listAPIs = list(nil,
+	func(c *call, from storage.Reader, q *listing.Query, limit int) ([]storage.API, error) {
+		return from.APIs(c.Context(), q.Text("after"), limit)
+	},
+	func(a *storage.API) string { return a.ID }, viewAPI,
+	func(all []*APIView) any { return APIPage{all} })
 
-func (h *Handler) createAPI(c *call) (*answer, *refusal) {
-	var body registration.API
-	bad, f := h.read(c, &body)
-	if f != nil {
-		return nil, f
+func judgeAPI(c *call, body registration.API, have *storage.API, bad *refusal.Invalid) write {
+	want, faults := body.Record(c.now)
+	bad.Faults(faults)
+	return func(ctx context.Context, tx storage.Tx) ([]Warning, error) {
+		if err := apiFits(ctx, tx, c, want); err != nil {
+			return nil, err
+		}
+		if have == nil {
+			return nil, tx.CreateAPI(ctx, want)
+		}
+		if err := unheld(ctx, tx, c, registration.Without(have.Scopes, want.Scopes)); err != nil {
+			return nil, err
+		}
+		return nil, registration.EnsureAPI(ctx, tx, *have, want)
 	}
-	body.ID = orGenerated(body.ID)
-	record, faults := body.Record(c.now)
-	bad.faults(faults)
-	if f := bad.refusal(); f != nil {
-		return nil, f
-	}
-	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
-		if _, err := tx.API(ctx, record.ID); !errors.Is(err, storage.ErrNotFound) {
-			return orConflict(err, taken{"/id", "is the id of another API", record.ID})
-		}
-		if err := apiFits(ctx, tx, c, record); err != nil {
-			return err
-		}
-		if err := tx.CreateAPI(ctx, record); err != nil {
-			return err
-		}
-		stored, err := tx.API(ctx, record.ID)
-		if err != nil {
-			return err
-		}
-		view := viewAPI(stored)
-		a.created("/admin/v1/apis/"+record.ID, view, etagOf(view))
-		return h.record(c, tx, audit.APICreated, storage.Client{}, nil, view, "api", record.ID)
-	})
 }
 
 // apiFits asks for what another API has, and for resource servers that are none.
 func apiFits(ctx context.Context, tx storage.Tx, c *call, want storage.API) error {
-	var had []taken
+	var had []refusal.Taken
 	other, err := tx.APIByAudience(ctx, want.Audience)
 	if err == nil && other.ID != want.ID {
-		had = append(had, taken{"/audience", "is the audience of another API", other.ID})
+		had = append(had, refusal.Taken{Pointer: "/audience", Detail: "is the audience of another API", Owner: other.ID})
 	} else if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
@@ -108,12 +107,12 @@ func apiFits(ctx context.Context, tx storage.Tx, c *call, want storage.API) erro
 	for i, scope := range want.Scopes {
 		for _, owner := range owners {
 			if owner.ID != want.ID && slices.Contains(owner.Scopes, scope) {
-				had = append(had, taken{"/scopes", fmt.Sprintf("number %d in alphabetical order is a scope of another API; a scope belongs to one API", i+1), owner.ID})
+				had = append(had, refusal.Taken{Pointer: "/scopes", Detail: fmt.Sprintf("number %d in alphabetical order is a scope of another API; a scope belongs to one API", i+1), Owner: owner.ID})
 			}
 		}
 	}
 	if len(had) > 0 {
-		return c.conflicting(had)
+		return c.conflicting(had...)
 	}
 	var absent registration.Faults
 	for i, id := range want.ResourceServers {
@@ -123,90 +122,24 @@ func apiFits(ctx context.Context, tx storage.Tx, c *call, want storage.API) erro
 			return err
 		}
 	}
-	if f := missing(absent); f != nil {
-		return f
-	}
-	return nil
-}
-
-func (h *Handler) patchAPI(c *call) (*answer, *refusal) {
-	id, f := c.id()
-	if f != nil {
-		return nil, f
-	}
-	patch, f := c.content()
-	if f != nil {
-		return nil, f
-	}
-	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
-		have, before, err := h.presentAPI(ctx, tx, c, id)
-		if err != nil {
-			return err
-		}
-		var body registration.API
-		bad, f := h.merge(patch, before.API, &body)
-		if f != nil {
-			return f
-		}
-		want, faults := body.Record(c.now)
-		bad.stays("/id", have.ID, body.ID)
-		bad.faults(faults)
-		if f := bad.refusal(); f != nil {
-			return f
-		}
-		if err := apiFits(ctx, tx, c, want); err != nil {
-			return err
-		}
-		if err := unheld(ctx, tx, c, registration.Without(have.Scopes, want.Scopes)); err != nil {
-			return err
-		}
-		if err := registration.EnsureAPI(ctx, tx, have, want); err != nil {
-			return err
-		}
-		stored, err := tx.API(ctx, id)
-		if err != nil {
-			return err
-		}
-		after := viewAPI(stored)
-		a.changed(before, after, etagOf(after), stored.Version != have.Version)
-		if !a.change {
-			return nil
-		}
-		return h.record(c, tx, audit.APIChanged, storage.Client{}, before, after, "api", id)
-	})
-}
-
-// presentAPI is the API that a change is about. The reserved one is certbound's own.
-func (h *Handler) presentAPI(ctx context.Context, tx storage.Tx, c *call, id string) (storage.API, *APIView, error) {
-	have, err := tx.API(ctx, id)
-	if err != nil {
-		return have, nil, err
-	}
-	view := viewAPI(have)
-	if id == registration.AdminAPI {
-		return have, view, conflicting([]taken{{"/id", "is reserved for the admin API, which only certbound changes", ""}})
-	}
-	if f := c.matches(etagOf(view)); f != nil {
-		return have, view, f
-	}
-	return have, view, nil
+	return refusal.Missing(absent)
 }
 
 // unheld refuses to take away scopes that clients hold: their rights would come back
 // with the scope, at whichever API has it then.
 func unheld(ctx context.Context, tx storage.Tx, c *call, scopes []string) error {
-	var held []taken
+	var held []refusal.Taken
 	for _, scope := range scopes {
 		holders, err := tx.Clients(ctx, storage.ClientQuery{Scope: scope, Limit: 10})
 		if err != nil {
 			return err
 		}
 		if len(holders) > 0 {
-			held = append(held, taken{"/scopes", "a scope that is to go is held by clients; take it from them first", idsOf(holders)})
+			held = append(held, refusal.Taken{Pointer: "/scopes", Detail: "a scope that is to go is held by clients; take it from them first", Owner: idsOf(holders)})
 		}
 	}
 	if len(held) > 0 {
-		return c.conflicting(held)
+		return c.conflicting(held...)
 	}
 	return nil
 }
@@ -215,23 +148,11 @@ func idsOf(clients []storage.Client) string {
 	return strings.Join(views(clients, func(c storage.Client) string { return c.ID }), " ")
 }
 
-func (h *Handler) deleteAPI(c *call) (*answer, *refusal) {
-	id, f := c.id()
-	if f != nil {
-		return nil, f
-	}
-	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
-		have, before, err := h.presentAPI(ctx, tx, c, id)
-		if err != nil {
-			return err
-		}
+func deleteAPI(h *Handler, c *call) (*answer, error) {
+	return apis.remove(h, c, audit.APIDeleted, func(ctx context.Context, tx storage.Tx, have storage.API) error {
 		if err := unheld(ctx, tx, c, have.Scopes); err != nil {
 			return err
 		}
-		if err := tx.DeleteAPI(ctx, id, have.Version); err != nil {
-			return err
-		}
-		a.gone(before)
-		return h.record(c, tx, audit.APIDeleted, storage.Client{}, before, nil, "api", id)
+		return tx.DeleteAPI(ctx, have.ID, have.Version)
 	})
 }

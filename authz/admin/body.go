@@ -6,49 +6,50 @@ import (
 	"strings"
 
 	"github.com/certbound/certbound/authz/admin/document"
+	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/resource/decision"
 )
 
 // read decodes the body of a request. What the document does not allow is in bad,
 // to be told together with what the rules of the record say.
-func (h *Handler) read(c *call, into any) (bad invalid, f *refusal) {
-	data, f := c.content()
-	if f != nil {
-		return nil, f
+func (h *Handler) read(c *call, into any) (bad refusal.Invalid, err error) {
+	data, err := c.content()
+	if err != nil {
+		return nil, err
 	}
 	return readInto(func() ([]document.Fault, bool, error) { return h.document.Read(data, into) })
 }
 
 // merge is read for a merge patch of the present state. The patch comes from
 // [call.content], which reads only once.
-func (h *Handler) merge(patch []byte, present, into any) (bad invalid, f *refusal) {
+func (h *Handler) merge(patch []byte, present, into any) (bad refusal.Invalid, err error) {
 	return readInto(func() ([]document.Fault, bool, error) { return h.document.Merge(present, patch, into) })
 }
 
-func readInto(decode func() ([]document.Fault, bool, error)) (bad invalid, f *refusal) {
+func readInto(decode func() ([]document.Fault, bool, error)) (bad refusal.Invalid, err error) {
 	faults, ok, err := decode()
 	switch {
 	case errors.Is(err, document.ErrMalformed), errors.Is(err, document.ErrTooDeep):
-		return nil, refuse(decision.RequestMalformed, err.Error())
+		return nil, refusal.New(decision.RequestMalformed, err.Error())
 	case err != nil:
-		return nil, refuse(decision.InternalError, err.Error())
+		return nil, refusal.New(decision.InternalError, err.Error())
 	}
 	for _, fault := range faults {
-		bad.at(fault.Pointer, fault.Detail)
+		bad.At(fault.Pointer, fault.Detail)
 	}
 	if !ok {
-		return nil, bad.refusal()
+		return nil, bad.Err()
 	}
 	return bad, nil
 }
 
 // content is body for a route that needs one.
-func (c *call) content() ([]byte, *refusal) {
-	data, f := c.body()
-	if f == nil && len(data) == 0 {
-		f = refuse(decision.RequestMalformed, "the body is missing")
+func (c *call) content() ([]byte, error) {
+	data, err := c.body()
+	if err == nil && len(data) == 0 {
+		err = refusal.New(decision.RequestMalformed, "the body is missing")
 	}
-	return data, f
+	return data, err
 }
 
 // orGenerated is the id that the caller chose, or one that nobody has. Record ids
@@ -58,11 +59,4 @@ func orGenerated(id string) string {
 		return strings.ToLower(rand.Text())
 	}
 	return id
-}
-
-// stays notes an attempt to give a record another id.
-func (i *invalid) stays(pointer, have, want string) {
-	if have != want {
-		i.at(pointer, "never changes")
-	}
 }

@@ -3,11 +3,15 @@ package admin
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/gorilla/mux"
 
+	"github.com/certbound/certbound/authz/admin/etag"
+	"github.com/certbound/certbound/authz/admin/listing"
+	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/authz/registration"
@@ -66,97 +70,121 @@ func summarize(b storage.TrustBundle) BundleSummary {
 	return BundleSummary{b.Name, viewBundle(b).BundleState}
 }
 
-func (h *Handler) listBundles(c *call) (*answer, *refusal) {
-	q, f := newQuery(c.Request, "limit", "after")
-	if f != nil {
-		return nil, f
-	}
-	return page(c, q,
-		func(after string, limit int) ([]storage.TrustBundle, error) {
-			return h.Store.TrustBundlesAfter(c.Context(), after, limit)
-		},
-		func(b *storage.TrustBundle) string { return b.Name },
-		func(found []storage.TrustBundle) any { return BundlePage{views(found, summarize)} })
+// bundle is all versions of one trust bundle, and the one that is shown for it.
+type bundle struct {
+	storage.TrustBundle // the version in force, or the last one where none is
+	versions            []storage.TrustBundle
 }
 
-// current is the version in force, or the last one where none is.
-func current(versions []storage.TrustBundle) (storage.TrustBundle, error) {
+func findBundle(c *call, from storage.Reader, name string) (bundle, error) {
+	versions, err := from.TrustBundleVersions(c.Context(), name)
+	if err != nil {
+		return bundle{}, err
+	}
 	if len(versions) == 0 {
-		return storage.TrustBundle{}, storage.ErrNotFound
+		return bundle{}, storage.ErrNotFound
 	}
-	for _, b := range versions {
-		if b.Status == storage.BundleActive {
-			return b, nil
+	shown := slices.IndexFunc(versions, func(b storage.TrustBundle) bool { return b.Status == storage.BundleActive })
+	if shown < 0 {
+		shown = len(versions) - 1
+	}
+	return bundle{versions[shown], versions}, nil
+}
+
+// version is the one of that number.
+func (b bundle) version(number int64) (storage.TrustBundle, bool) {
+	i := slices.IndexFunc(b.versions, func(v storage.TrustBundle) bool { return v.Version == number })
+	if i < 0 {
+		return storage.TrustBundle{}, false
+	}
+	return b.versions[i], true
+}
+
+var bundles = registered[registration.TrustBundle, bundle, *TrustBundleView]{
+	collection: collection[bundle, *TrustBundleView]{
+		path:   "/admin/v1/trust-bundles",
+		id:     (*call).id,
+		find:   findBundle,
+		view:   func(_ *call, b bundle) *TrustBundleView { return viewBundle(b.TrustBundle) },
+		tag:    func(v *TrustBundleView) string { return etag.Of(v) },
+		about:  func(b bundle) subject { return subject{name: "trust_bundle", value: b.Name} },
+		told:   func(v *TrustBundleView) any { return v.BundleState },
+		answer: func(v *TrustBundleView, warnings []Warning) any { return BundleAnswer{*v, warnings} },
+		trust:  true,
+	},
+	member: "/name",
+	taken:  "is the name of another trust bundle; a new version of it is put there",
+	named:  func(b *registration.TrustBundle) *string { return &b.Name },
+	body:   func(b bundle) (registration.TrustBundle, error) { return viewBundle(b.TrustBundle).TrustBundle, nil },
+	judge:  judgeBundle,
+	kind: func(before *bundle, _ registration.TrustBundle) audit.Kind {
+		if before == nil {
+			return audit.TrustBundleCreated
 		}
-	}
-	return versions[len(versions)-1], nil
+		return audit.TrustBundleChanged
+	},
 }
 
-func (h *Handler) getBundle(c *call) (*answer, *refusal) {
-	name, f := c.id()
-	if f != nil {
-		return nil, f
-	}
-	versions, err := h.Store.TrustBundleVersions(c.Context(), name)
+var listBundles = list(nil,
+	func(c *call, from storage.Reader, q *listing.Query, limit int) ([]storage.TrustBundle, error) {
+		return from.TrustBundlesAfter(c.Context(), q.Text("after"), limit)
+	},
+	func(b *storage.TrustBundle) string { return b.Name }, summarize,
+	func(all []BundleSummary) any { return BundlePage{all} })
+
+func listVersions(h *Handler, c *call) (*answer, error) {
+	name, err := c.id()
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	found, err := current(versions)
+	found, err := findBundle(c, h.Store, name)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	view := viewBundle(found)
-	return &answer{body: view, etag: etagOf(view)}, nil
+	return &answer{body: BundleVersions{views(found.versions, summarize)}}, nil
 }
 
-func (h *Handler) listVersions(c *call) (*answer, *refusal) {
-	name, f := c.id()
-	if f != nil {
-		return nil, f
-	}
-	versions, err := h.Store.TrustBundleVersions(c.Context(), name)
-	if err == nil && len(versions) == 0 {
-		err = storage.ErrNotFound
-	}
+func getVersion(h *Handler, c *call) (*answer, error) {
+	name, err := c.id()
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	return &answer{body: BundleVersions{views(versions, summarize)}}, nil
+	found, err := findBundle(c, h.Store, name)
+	if err != nil {
+		return nil, err
+	}
+	text := mux.Vars(c.Request)["version"]
+	number, err := strconv.ParseInt(text, 10, 64)
+	version, ok := found.version(number)
+	if err != nil || !ok || strconv.FormatInt(number, 10) != text {
+		return nil, storage.ErrNotFound
+	}
+	view := viewBundle(version)
+	return &answer{body: view, etag: etag.Of(view)}, nil
 }
 
-func (h *Handler) getVersion(c *call) (*answer, *refusal) {
-	name, f := c.id()
-	if f != nil {
-		return nil, f
-	}
-	versions, err := h.Store.TrustBundleVersions(c.Context(), name)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	for _, b := range versions {
-		if strconv.FormatInt(b.Version, 10) == mux.Vars(c.Request)["version"] {
-			view := viewBundle(b)
-			return &answer{body: view, etag: etagOf(view)}, nil
+// judgeBundle judges a bundle as of today. What it writes is in force as a whole, as
+// the next version; nothing of it is there before.
+func judgeBundle(c *call, body registration.TrustBundle, have *bundle, bad *refusal.Invalid) write {
+	record, known, faults := body.Judged(c.now)
+	bad.Faults(faults)
+	want := record.Record
+	want.CreatedBy = c.caller.client.ID
+	return func(ctx context.Context, tx storage.Tx) ([]Warning, error) {
+		warnings := deserves(body, known, c.now)
+		if have != nil && have.ContentHash == want.ContentHash && have.Status == storage.BundleActive {
+			return warnings, nil
 		}
+		_, err := tx.PutTrustBundle(ctx, want)
+		return warnings, err
 	}
-	return nil, unavailable(storage.ErrNotFound)
-}
-
-// judged is the bundle that a body asks for, judged as of today.
-func judged(c *call, b registration.TrustBundle, bad *invalid) (storage.TrustBundle, []Warning) {
-	record, bundle, faults := b.Judged(c.now)
-	bad.faults(faults)
-	if bundle == nil {
-		return record.Record, nil
-	}
-	record.Record.CreatedBy = c.caller.client.ID
-	return record.Record, bundleWarningsOf(b, bundle, c.now)
 }
 
 // bundleEnds is how long before the end of an anchor an administrator is warned.
 const bundleEnds = 30 * 24 * time.Hour
 
-func bundleWarningsOf(b registration.TrustBundle, bundle *trust.Bundle, now time.Time) (all []Warning) {
+// deserves is what of a bundle deserves a look.
+func deserves(b registration.TrustBundle, bundle *trust.Bundle, now time.Time) (all []Warning) {
 	if b.AllowPublicRoots {
 		all = append(all, Warning{Code: "public_ca", Text: "authorities are admitted that everybody can get a certificate from: the subject value alone tells a client from strangers"})
 	}
@@ -182,100 +210,6 @@ func hasRoot(b registration.TrustBundle) bool {
 	return false
 }
 
-func (h *Handler) createBundle(c *call) (*answer, *refusal) {
-	var body registration.TrustBundle
-	bad, f := h.read(c, &body)
-	if f != nil {
-		return nil, f
-	}
-	body.Name = orGenerated(body.Name)
-	record, warnings := judged(c, body, &bad)
-	if f := bad.refusal(); f != nil {
-		return nil, f
-	}
-	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
-		versions, err := tx.TrustBundleVersions(ctx, body.Name)
-		if err != nil || len(versions) > 0 {
-			return orConflict(err, taken{"/name", "is the name of another trust bundle; a new version of it is put there", body.Name})
-		}
-		view, err := h.putVersion(c, tx, a, record, nil, "")
-		if err == nil {
-			a.created("/admin/v1/trust-bundles/"+body.Name, BundleAnswer{*view, warnings}, etagOf(view))
-		}
-		return err
-	})
-}
-
-// putVersion stores the next version of a bundle, puts it in force and records it.
-func (h *Handler) putVersion(c *call, tx storage.Tx, a *answer, wanted storage.TrustBundle, before *TrustBundleView, reason string) (*TrustBundleView, error) {
-	version, err := tx.PutTrustBundle(c.Context(), wanted)
-	if err != nil {
-		return nil, err
-	}
-	wanted.Version, wanted.Status = version, storage.BundleActive
-	view, kind := viewBundle(wanted), audit.TrustBundleChanged
-	a.change, a.trust = true, true
-	more := []any{"trust_bundle", wanted.Name, "reason", reason}
-	if before == nil {
-		return view, h.record(c, tx, audit.TrustBundleCreated, storage.Client{}, nil, view.BundleState, more...)
-	}
-	return view, h.record(c, tx, kind, storage.Client{}, before.BundleState, view.BundleState, more...)
-}
-
-// presentBundle is the bundle that a change is about.
-func presentBundle(ctx context.Context, tx storage.Tx, c *call, name string) ([]storage.TrustBundle, *TrustBundleView, error) {
-	versions, err := tx.TrustBundleVersions(ctx, name)
-	if err != nil {
-		return nil, nil, err
-	}
-	have, err := current(versions)
-	if err != nil {
-		return nil, nil, err
-	}
-	view := viewBundle(have)
-	if f := c.matches(etagOf(view)); f != nil {
-		return nil, nil, f
-	}
-	return versions, view, nil
-}
-
-// patchBundle puts a new version in force. Nothing of it is there before the whole is.
-func (h *Handler) patchBundle(c *call) (*answer, *refusal) {
-	name, f := c.id()
-	if f != nil {
-		return nil, f
-	}
-	patch, f := c.content()
-	if f != nil {
-		return nil, f
-	}
-	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
-		_, before, err := presentBundle(ctx, tx, c, name)
-		if err != nil {
-			return err
-		}
-		var body registration.TrustBundle
-		bad, f := h.merge(patch, before.TrustBundle, &body)
-		if f != nil {
-			return f
-		}
-		bad.stays("/name", name, body.Name)
-		record, warnings := judged(c, body, &bad)
-		if f := bad.refusal(); f != nil {
-			return f
-		}
-		if record.ContentHash == before.ContentHash && before.Status == string(storage.BundleActive) {
-			a.changed(before, BundleAnswer{*before, warnings}, etagOf(before), false)
-			return nil
-		}
-		view, err := h.putVersion(c, tx, a, record, before, "")
-		if err == nil {
-			a.changed(before, BundleAnswer{*view, warnings}, etagOf(view), true)
-		}
-		return err
-	})
-}
-
 // RollbackBody says which version a bundle goes back to.
 type RollbackBody struct {
 	Version int64  `json:"version" minimum:"1"`
@@ -284,73 +218,46 @@ type RollbackBody struct {
 
 // rollBack puts the content of an earlier version in force again, as a new version.
 // The checks of the day are made again: what has expired since is no way back.
-func (h *Handler) rollBack(c *call) (*answer, *refusal) {
-	name, f := c.id()
-	if f != nil {
-		return nil, f
+func rollBack(h *Handler, c *call) (*answer, error) {
+	var asked RollbackBody
+	bad, err := h.read(c, &asked)
+	if err != nil {
+		return nil, err
 	}
-	var body RollbackBody
-	bad, f := h.read(c, &body)
-	if f != nil {
-		return nil, f
+	if registration.CheckName("reason", asked.Reason) != nil {
+		bad.At("/reason", "has control characters")
 	}
-	if registration.CheckName("reason", body.Reason) != nil {
-		bad.at("/reason", "has control characters")
+	if err := bad.Err(); err != nil {
+		return nil, err
 	}
-	if f := bad.refusal(); f != nil {
-		return nil, f
-	}
-	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
-		versions, before, err := presentBundle(ctx, tx, c, name)
-		if err != nil {
-			return err
+	return bundles.change(h, c, func(ctx context.Context, tx storage.Tx, have bundle) (outcome, error) {
+		var bad refusal.Invalid
+		old, ok := have.version(asked.Version)
+		if !ok {
+			bad.At("/version", "is no version of this bundle")
+			return outcome{}, bad.Err()
 		}
-		for _, old := range versions {
-			if old.Version != body.Version {
-				continue
-			}
-			var bad invalid
-			record, warnings := judged(c, viewBundle(old).TrustBundle, &bad)
-			if f := bad.refusal(); f != nil {
-				return f
-			}
-			view, err := h.putVersion(c, tx, a, record, before, body.Reason)
-			if err == nil {
-				a.changed(before, BundleAnswer{*view, warnings}, etagOf(view), true)
-			}
-			return err
+		body := viewBundle(old).TrustBundle
+		put := judgeBundle(c, body, nil, &bad) // also of what is in force: it was asked for
+		if err := bad.Err(); err != nil {
+			return outcome{}, err
 		}
-		bad.at("/version", "is no version of this bundle")
-		return bad.refusal()
+		warnings, err := put(ctx, tx)
+		return outcome{kind: audit.TrustBundleChanged, reason: asked.Reason, warnings: warnings}, err
 	})
 }
 
 // retireBundle leaves no version in force: every client of the bundle is refused,
 // with a reason of its own.
-func (h *Handler) retireBundle(c *call) (*answer, *refusal) {
-	name, f := c.id()
-	if f != nil {
-		return nil, f
+func retireBundle(h *Handler, c *call) (*answer, error) {
+	reason, err := c.reason(true)
+	if err != nil {
+		return nil, err
 	}
-	reason, f := c.reason(true)
-	if f != nil {
-		return nil, f
-	}
-	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
-		_, before, err := presentBundle(ctx, tx, c, name)
-		if err != nil {
-			return err
+	return bundles.change(h, c, func(ctx context.Context, tx storage.Tx, have bundle) (outcome, error) {
+		if have.Status != storage.BundleActive {
+			return outcome{}, refusal.Conflicting(refusal.Taken{Detail: "no version of the bundle is active"})
 		}
-		if before.Status != string(storage.BundleActive) {
-			return conflicting([]taken{{"", "no version of the bundle is active", ""}})
-		}
-		if err := tx.RetireTrustBundle(ctx, name); err != nil {
-			return err
-		}
-		after := *before
-		after.Status = string(storage.BundleRetired)
-		a.changed(before, BundleAnswer{TrustBundleView: after}, etagOf(after), true)
-		a.trust = true
-		return h.record(c, tx, audit.TrustBundleRetired, storage.Client{}, before.BundleState, after.BundleState, "trust_bundle", name, "reason", reason)
+		return outcome{kind: audit.TrustBundleRetired, reason: reason}, tx.RetireTrustBundle(ctx, have.Name)
 	})
 }

@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 
+	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/resource/decision"
@@ -41,7 +43,7 @@ func (c *caller) may(scope string) bool {
 // to the certificate of the connection; that certificate as a credential of the
 // administrator as stored now; whether the token was revoked; the roles of now.
 // Nothing is remembered between requests, so an open connection has no advantage.
-func (h *Handler) authorize(c *call, scope string) (*decision.Decision, *refusal) {
+func (h *Handler) authorize(c *call, scope string) (*decision.Decision, error) {
 	if scope == "" {
 		d := decision.New(c.Request, Journey, h.Clock())
 		return &d, nil
@@ -53,19 +55,19 @@ func (h *Handler) authorize(c *call, scope string) (*decision.Decision, *refusal
 			panic(err)
 		}
 		d := refused.Decision
-		return &d, byVerifier(refused)
+		return &d, refusal.ByVerifier(refused)
 	}
 	d := token.Decision
 	authenticated, refused := h.Authenticator.AuthenticateAs(c.Request, token.ClientID, &d.Evidence)
 	if refused != nil {
-		return &d, byAuthenticator(refused)
+		return &d, refusal.ByAuthenticator(refused)
 	}
 	c.caller = &caller{token, authenticated.Client}
-	if f := h.stands(c, d.Evidence.KeyID); f != nil {
-		return &d, f
+	if err := h.stands(c, d.Evidence.KeyID); err != nil {
+		return &d, err
 	}
 	if !c.caller.may(scope) {
-		return &d, refuse(decision.ScopeInsufficient, "the administrator no longer holds "+scope)
+		return &d, refusal.New(decision.ScopeInsufficient, "the administrator no longer holds "+scope)
 	}
 	return &d, nil
 }
@@ -73,10 +75,10 @@ func (h *Handler) authorize(c *call, scope string) (*decision.Decision, *refusal
 // stands asks whether the token has been revoked since it was issued. The
 // authorization server has the records; it needs no feed. Of the certificate, the
 // authenticator has asked.
-func (h *Handler) stands(c *call, keyID string) *refusal {
+func (h *Handler) stands(c *call, keyID string) error {
 	token := c.caller.token
 	if token.Generation < c.caller.client.Generation {
-		return refuse(decision.ClientDisabled, "the token is of an earlier generation of its client")
+		return refusal.New(decision.ClientDisabled, "the token is of an earlier generation of its client")
 	}
 	for _, subject := range []struct {
 		kind storage.FeedKind
@@ -84,21 +86,21 @@ func (h *Handler) stands(c *call, keyID string) *refusal {
 	}{{storage.FeedToken, token.ID}, {storage.FeedKey, keyID}} {
 		denied, err := h.Store.Denied(c.Context(), subject.kind, subject.name, c.now)
 		if err != nil {
-			return unavailable(err)
+			return err
 		}
 		if denied {
-			return refuse(decision.TokenRevoked, "the "+string(subject.kind)+" has been revoked")
+			return refusal.New(decision.TokenRevoked, "the "+string(subject.kind)+" has been revoked")
 		}
 	}
 	return nil
 }
 
 // mayTouch lets only admin:security change what belongs to an administrator.
-func (c *caller) mayTouch(target storage.Client) *refusal {
+func (c *caller) mayTouch(target storage.Client) error {
 	if !isAdministrator(target) || c.may(ScopeSecurity) {
 		return nil
 	}
-	return refuse(decision.ScopeInsufficient, "the client holds an admin scope: only "+ScopeSecurity+" may touch it")
+	return refusal.New(decision.ScopeInsufficient, "the client holds an admin scope: only "+ScopeSecurity+" may touch it")
 }
 
 func isAdministrator(c storage.Client) bool {
@@ -106,3 +108,26 @@ func isAdministrator(c storage.Client) bool {
 }
 
 func enabled(c storage.Client) bool { return !c.Disabled && !c.PartnerDisabled }
+
+// stillCaller asks again in the transaction: of two administrators who disable
+// each other at the same time, one comes second.
+func stillCaller(ctx context.Context, tx storage.Tx, c *caller) error {
+	now, err := tx.Client(ctx, c.client.ID)
+	if err != nil {
+		return err
+	}
+	if !enabled(now) || now.Generation != c.client.Generation || !slices.Equal(now.Scopes, c.client.Scopes) {
+		return refusal.New(decision.ClientDisabled, "the administrator was changed while the request ran")
+	}
+	return nil
+}
+
+// conflicting names the owners to those who may read them.
+func (c *call) conflicting(all ...refusal.Taken) error {
+	if !c.caller.may(ScopeRead) {
+		for i := range all {
+			all[i].Owner = ""
+		}
+	}
+	return refusal.Conflicting(all...)
+}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/certbound/certbound/authz/admin/listing"
+	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
@@ -32,32 +34,32 @@ func viewCheckpoint(c storage.AuditCheckpoint) CheckpointView {
 
 // addCheckpoint signs the heads of all chains, stores the statement and records
 // who asked for it, in one transaction. It takes no body.
-func (h *Handler) addCheckpoint(c *call) (*answer, *refusal) {
-	data, f := c.body()
-	if f != nil {
-		return nil, f
+func addCheckpoint(h *Handler, c *call) (*answer, error) {
+	data, err := c.body()
+	if err != nil {
+		return nil, err
 	}
 	if len(data) > 0 {
-		return nil, refuse(decision.RequestMalformed, "a checkpoint takes no body")
+		return nil, refusal.New(decision.RequestMalformed, "a checkpoint takes no body")
 	}
 	a := &answer{}
-	err := h.Store.Update(c.Context(), func(tx storage.Tx) error {
+	err = h.Store.Update(c.Context(), func(tx storage.Tx) error {
 		stored, err := h.checkpointIn(c.Context(), c, tx)
 		a.body = viewCheckpoint(stored)
 		return err
 	})
 	if errors.Is(err, audit.ErrSigning) {
-		return nil, refuse(decision.SigningUnavailable, err.Error())
+		return nil, refusal.New(decision.SigningUnavailable, err.Error())
 	}
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
 	return a, nil
 }
 
 func (h *Handler) checkpointIn(ctx context.Context, c *call, tx storage.Tx) (storage.AuditCheckpoint, error) {
-	if f := stillCaller(ctx, tx, c.caller); f != nil {
-		return storage.AuditCheckpoint{}, f
+	if err := stillCaller(ctx, tx, c.caller); err != nil {
+		return storage.AuditCheckpoint{}, err
 	}
 	stored, signed, err := audit.AddCheckpoint(ctx, tx, h.Checkpoints, c.now)
 	if err != nil {
@@ -68,34 +70,24 @@ func (h *Handler) checkpointIn(ctx context.Context, c *call, tx storage.Tx) (sto
 }
 
 // listCheckpoints answers the newest first.
-func (h *Handler) listCheckpoints(c *call) (*answer, *refusal) {
-	q, f := newQuery(c.Request, "limit", "before")
-	if f != nil {
-		return nil, f
+func listCheckpoints(h *Handler, c *call) (*answer, error) {
+	q, err := listing.Read(c.Request, "limit", "before")
+	if err != nil {
+		return nil, err
 	}
-	limit, before := q.limit(), int64(0)
-	if text := q.text("before"); text != "" {
-		var err error
+	before := int64(0)
+	if text := q.Text("before"); text != "" {
 		if before, err = strconv.ParseInt(text, 10, 64); err != nil || before < 1 {
-			q.bad.add("before", "must come from the Link of a page")
+			q.Bad.Add("before", listing.FromLink)
 		}
 	}
-	if f := q.bad.refusal(); f != nil {
-		return nil, f
-	}
-	found, err := h.Store.AuditCheckpoints(c.Context(), before, limit+1)
+	page, err := listing.Fetch(q, "before",
+		func(limit int) ([]storage.AuditCheckpoint, error) {
+			return h.Store.AuditCheckpoints(c.Context(), before, limit)
+		},
+		func(p *storage.AuditCheckpoint) string { return strconv.FormatInt(p.ID, 10) })
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	a := &answer{}
-	if len(found) > limit {
-		found = found[:limit]
-		a.link = q.next(c.URL.Path, "before", strconv.FormatInt(found[limit-1].ID, 10))
-	}
-	list := make([]CheckpointView, len(found))
-	for i := range found {
-		list[i] = viewCheckpoint(found[i])
-	}
-	a.body = CheckpointPage{list}
-	return a, nil
+	return &answer{body: CheckpointPage{views(page.Records, viewCheckpoint)}, link: page.Next}, nil
 }

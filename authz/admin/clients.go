@@ -1,10 +1,12 @@
 package admin
 
 import (
-	"context"
 	"strings"
 	"time"
 
+	"github.com/certbound/certbound/authz/admin/etag"
+	"github.com/certbound/certbound/authz/admin/listing"
+	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/storage"
 )
@@ -38,16 +40,59 @@ type CertificateView struct {
 	NotAfter   time.Time `json:"not_after"`
 }
 
-// viewReader reads what a client's view consists of.
-type viewReader interface {
-	storage.ClientReader
-	storage.CertificateReader
-	keySets
+// client is a client with what else its view consists of.
+type client struct {
+	storage.Client
+	certificates []storage.Certificate
+	keySet       storage.KeySet // when it has a jwks_uri
 }
 
-// keySets reads how it goes with a client's jwks_uri.
-type keySets interface {
-	KeySet(ctx context.Context, clientID string) (storage.KeySet, error)
+func findClient(c *call, from storage.Reader, id string) (found client, err error) {
+	if found.Client, err = from.Client(c.Context(), id); err != nil {
+		return found, err
+	}
+	if found.certificates, err = from.ClientCertificates(c.Context(), id); err != nil {
+		return found, err
+	}
+	if found.JWKSURI != "" {
+		found.keySet, err = from.KeySet(c.Context(), id)
+	}
+	return found, err
+}
+
+var clients = registered[registration.Client, client, *ClientView]{
+	collection: collection[client, *ClientView]{
+		path: "/admin/v1/clients",
+		id:   (*call).id,
+		find: findClient,
+		view: func(_ *call, found client) *ClientView { return found.view() },
+		// How it goes with the jwks_uri is left out: an administrator's change must not
+		// fail because a set was read meanwhile.
+		tag: func(v *ClientView) string {
+			registered := *v
+			registered.KeySet = nil
+			return etag.Of(registered)
+		},
+		guard:  func(c *call, found client) error { return c.caller.mayTouch(found.Client) },
+		about:  func(found client) subject { return subject{client: found.Client} },
+		answer: func(v *ClientView, warnings []Warning) any { return ClientAnswer{*v, warnings} },
+	},
+	member: "/client_id",
+	taken:  "is the id of another client",
+	named:  func(b *registration.Client) *string { return &b.ClientID },
+	body:   bodyOf,
+	judge:  judgeClient,
+	kind: func(before *client, after registration.Client) audit.Kind {
+		switch {
+		case before == nil:
+			return audit.ClientCreated
+		case after.Disabled && !before.Disabled:
+			return audit.ClientDisabled
+		case !after.Disabled && before.Disabled:
+			return audit.ClientEnabled
+		}
+		return audit.ClientChanged
+	},
 }
 
 func viewOf(c storage.Client) *ClientView {
@@ -74,58 +119,18 @@ func viewOf(c storage.Client) *ClientView {
 	return v
 }
 
-func readView(ctx context.Context, from viewReader, id string) (storage.Client, *ClientView, error) {
-	client, err := from.Client(ctx, id)
-	if err != nil {
-		return client, nil, err
-	}
-	registered, err := from.ClientCertificates(ctx, id)
-	if err != nil {
-		return client, nil, err
-	}
-	v := viewOf(client)
-	for _, c := range registered {
-		if !c.Registered() {
+func (c client) view() *ClientView {
+	v := viewOf(c.Client)
+	for _, one := range c.certificates {
+		if !one.Registered() {
 			continue // the view, and its ETag, do not change because a client works
 		}
-		v.Certificates = append(v.Certificates, CertificateView{c.Thumbprint.String(), c.NotBefore, c.NotAfter})
+		v.Certificates = append(v.Certificates, CertificateView{one.Thumbprint.String(), one.NotBefore, one.NotAfter})
 	}
-	return client, v, v.readKeySet(ctx, from)
-}
-
-func (v *ClientView) readKeySet(ctx context.Context, from keySets) error {
-	if v.JWKSURI == "" {
-		return nil
+	if c.JWKSURI != "" {
+		v.KeySet = &KeySetView{ReadAt: orNil(c.keySet.ReadAt), Failures: c.keySet.Failures, Problem: c.keySet.Problem, NextTry: c.keySet.DueAt}
 	}
-	k, err := from.KeySet(ctx, v.ClientID)
-	if err != nil {
-		return err
-	}
-	v.KeySet = &KeySetView{Failures: k.Failures, Problem: k.Problem, NextTry: k.DueAt}
-	if !k.ReadAt.IsZero() {
-		v.KeySet.ReadAt = &k.ReadAt
-	}
-	return nil
-}
-
-// etag leaves out how it goes with the jwks_uri: an administrator's change must not
-// fail because a set was read meanwhile.
-func (v *ClientView) etag() string {
-	registered := *v
-	registered.KeySet = nil
-	return etagOf(registered)
-}
-
-func (h *Handler) getClient(c *call) (*answer, *refusal) {
-	id, f := c.id()
-	if f != nil {
-		return nil, f
-	}
-	_, v, err := readView(c.Context(), h.Store, id)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	return &answer{body: v, etag: v.etag()}, nil
+	return v
 }
 
 // ClientPage is a page of clients.
@@ -133,24 +138,26 @@ type ClientPage struct {
 	Clients []*ClientView `json:"clients"`
 }
 
-func (h *Handler) listClients(c *call) (*answer, *refusal) {
-	q, f := newQuery(c.Request, "partner", "trust_bundle", "scope", "limit", "after")
-	if f != nil {
-		return nil, f
-	}
-	wanted := storage.ClientQuery{PartnerID: q.text("partner"), TrustBundle: q.text("trust_bundle"), Scope: q.text("scope")}
-	return page(c, q,
-		func(after string, limit int) ([]*ClientView, error) {
-			wanted.After, wanted.Limit = after, limit
-			found, err := h.Store.Clients(c.Context(), wanted)
-			list := views(found, viewOf)
-			for _, v := range list {
-				if err == nil {
-					err = v.readKeySet(c.Context(), h.Store)
-				}
+// listClients shows no certificates: they would be another query for each client.
+var listClients = list([]string{"partner", "trust_bundle", "scope"},
+	func(c *call, from storage.Reader, q *listing.Query, limit int) ([]client, error) {
+		found, err := from.Clients(c.Context(), storage.ClientQuery{
+			PartnerID: q.Text("partner"), TrustBundle: q.Text("trust_bundle"), Scope: q.Text("scope"), After: q.Text("after"), Limit: limit,
+		})
+		if err != nil {
+			return nil, err
+		}
+		all := make([]client, len(found))
+		for i, one := range found {
+			all[i].Client = one
+			if one.JWKSURI == "" {
+				continue
 			}
-			return list, err
-		},
-		func(v **ClientView) string { return (*v).ClientID },
-		func(found []*ClientView) any { return ClientPage{found} })
-}
+			if all[i].keySet, err = from.KeySet(c.Context(), one.ID); err != nil {
+				return nil, err
+			}
+		}
+		return all, nil
+	},
+	func(c *client) string { return c.ID }, client.view,
+	func(all []*ClientView) any { return ClientPage{all} })

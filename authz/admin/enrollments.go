@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/enroll"
 	"github.com/certbound/certbound/storage"
@@ -54,48 +55,72 @@ func viewEnrollment(e storage.Enrollment) *EnrollmentView {
 	return v
 }
 
+// enrollment is a link and the client it is for.
+type enrollment struct {
+	storage.Enrollment
+	client storage.Client
+}
+
+// enrollments have no ETag: a link is used or cancelled once, and never changed.
+var enrollments = collection[enrollment, *EnrollmentView]{
+	path: "/admin/v1/enrollments",
+	id:   (*call).id,
+	find: func(c *call, from storage.Reader, id string) (found enrollment, err error) {
+		if found.Enrollment, err = from.Enrollment(c.Context(), id); err == nil {
+			found.client, err = from.Client(c.Context(), found.ClientID)
+		}
+		return found, err
+	},
+	view:  func(_ *call, e enrollment) *EnrollmentView { return viewEnrollment(e.Enrollment) },
+	tag:   func(*EnrollmentView) string { return "" },
+	guard: func(c *call, e enrollment) error { return c.caller.mayTouch(e.client) },
+	about: func(e enrollment) subject { return subject{client: e.client} },
+}
+
 // createEnrollment takes no Idempotency-Key: an answer that is kept would keep the
 // secret.
-func (h *Handler) createEnrollment(c *call) (*answer, *refusal) {
+func createEnrollment(h *Handler, c *call) (*answer, error) {
 	var body EnrollmentBody
-	bad, f := h.read(c, &body)
-	if f == nil {
-		f = bad.refusal()
+	bad, err := h.read(c, &body)
+	if err == nil {
+		err = bad.Err()
 	}
-	if f != nil {
-		return nil, f
+	if err != nil {
+		return nil, err
 	}
 	if !h.Enrolls {
-		return nil, conflicting([]taken{{"", "this server signs no certificates: set enrollment.enabled in its configuration", ""}})
+		return nil, refusal.Conflicting(refusal.Taken{Detail: "this server signs no certificates: set enrollment.enabled in its configuration"})
 	}
 	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
 		client, err := tx.Client(ctx, body.ClientID)
 		if errors.Is(err, storage.ErrNotFound) {
-			bad.at("/client_id", "is the id of no client")
-			return bad.refusal()
+			bad.At("/client_id", "is the id of no client")
+			return bad.Err()
 		}
 		if err != nil {
 			return err
 		}
-		if f := c.caller.mayTouch(client); f != nil {
-			return f
+		if err := c.caller.mayTouch(client); err != nil {
+			return err
 		}
 		link, err := enroll.NewLink(client, seconds(body.LifetimeSeconds, enroll.DefaultLifetime), seconds(body.ValiditySeconds, enroll.DefaultValidity), c.caller.client.ID, c.now)
 		if err != nil {
-			bad.at("", err.Error())
-			return bad.refusal()
+			bad.At("", err.Error())
+			return bad.Err()
 		}
 		if _, err := tx.EnrollmentIssuer(ctx, client.TrustBundle); errors.Is(err, storage.ErrNotFound) {
-			return conflicting([]taken{{"/client_id", "no CA is online for the client's trust bundle; see certbound ca online", ""}})
+			return refusal.Conflicting(refusal.Taken{Pointer: "/client_id", Detail: "no CA is online for the client's trust bundle; see certbound ca online"})
 		} else if err != nil {
 			return err
 		}
 		if err := tx.CreateEnrollment(ctx, link.Enrollment); err != nil {
 			return err
 		}
-		view := viewEnrollment(link.Enrollment)
-		a.created("/admin/v1/enrollments/"+view.ID, NewEnrollment{*view, link.URL(h.Issuer)}, "")
-		return h.record(c, tx, audit.EnrollmentCreated, client, nil, view)
+		err = enrollments.added(h, c, tx, a, link.Enrollment.ID, outcome{kind: audit.EnrollmentCreated})
+		if shown, ok := a.body.(*EnrollmentView); ok {
+			a.body = NewEnrollment{*shown, link.URL(h.Issuer)}
+		}
+		return err
 	})
 }
 
@@ -109,71 +134,31 @@ func seconds(n int64, usual time.Duration) time.Duration {
 	return time.Duration(min(max(n, -most), most)) * time.Second
 }
 
-func (h *Handler) getEnrollment(c *call) (*answer, *refusal) {
-	id, f := c.id()
-	if f != nil {
-		return nil, f
-	}
-	stored, err := h.Store.Enrollment(c.Context(), id)
+func listEnrollments(h *Handler, c *call) (*answer, error) {
+	id, err := c.id()
 	if err != nil {
-		return nil, unavailable(err)
-	}
-	return &answer{body: viewEnrollment(stored)}, nil
-}
-
-func (h *Handler) listEnrollments(c *call) (*answer, *refusal) {
-	id, f := c.id()
-	if f != nil {
-		return nil, f
+		return nil, err
 	}
 	if _, err := h.Store.Client(c.Context(), id); err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
 	stored, err := h.Store.ClientEnrollments(c.Context(), id)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	list := EnrollmentList{Enrollments: []*EnrollmentView{}}
-	for _, one := range stored {
-		list.Enrollments = append(list.Enrollments, viewEnrollment(one))
-	}
-	return &answer{body: list}, nil
+	return &answer{body: EnrollmentList{views(stored, viewEnrollment)}}, nil
 }
 
 // cancelEnrollment lets an unused link end now.
-func (h *Handler) cancelEnrollment(c *call) (*answer, *refusal) {
-	id, f := c.id()
-	if f != nil {
-		return nil, f
+func cancelEnrollment(h *Handler, c *call) (*answer, error) {
+	reason, err := c.reason(false)
+	if err != nil {
+		return nil, err
 	}
-	reason, f := c.reason(false)
-	if f != nil {
-		return nil, f
-	}
-	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
-		stored, err := tx.Enrollment(ctx, id)
-		if err != nil {
-			return err
+	return enrollments.change(h, c, func(ctx context.Context, tx storage.Tx, have enrollment) (outcome, error) {
+		if !have.UsedAt.IsZero() {
+			return outcome{}, refusal.Conflicting(refusal.Taken{Detail: "the link has been used; revoke the certificate instead"})
 		}
-		client, err := tx.Client(ctx, stored.ClientID)
-		if err != nil {
-			return err
-		}
-		if f := c.caller.mayTouch(client); f != nil {
-			return f
-		}
-		if !stored.UsedAt.IsZero() {
-			return conflicting([]taken{{"", "the link has been used; revoke the certificate instead", ""}})
-		}
-		before := viewEnrollment(stored)
-		if err := tx.CancelEnrollment(ctx, id, c.now); err != nil {
-			return err
-		}
-		if stored, err = tx.Enrollment(ctx, id); err != nil {
-			return err
-		}
-		after := viewEnrollment(stored)
-		a.changed(before, after, "", true)
-		return h.record(c, tx, audit.EnrollmentCancelled, client, before, after, "reason", reason)
+		return outcome{kind: audit.EnrollmentCancelled, reason: reason}, tx.CancelEnrollment(ctx, have.ID, c.now)
 	})
 }

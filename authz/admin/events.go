@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/certbound/certbound/authz/admin/listing"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 )
@@ -48,56 +49,43 @@ func viewEvent(e storage.AuditEvent) EventView {
 	return v
 }
 
-// listEvents answers newest first. Each page ends at a place, not at a number, so
-// that events which come in meanwhile move nothing.
-func (h *Handler) listEvents(c *call) (*answer, *refusal) {
-	q, f := newQuery(c.Request, "partner", "client", "thumbprint", "reason", "request_id", "kind", "since", "until", "limit", "before")
-	if f != nil {
-		return nil, f
-	}
-	wanted := q.events()
-	if f := q.bad.refusal(); f != nil {
-		return nil, f
-	}
-	limit := wanted.Limit
-	wanted.Limit++ // to know whether there is another page
-	found, err := h.Store.AuditEvents(c.Context(), wanted)
+// listEvents answers newest first.
+func listEvents(h *Handler, c *call) (*answer, error) {
+	q, err := listing.Read(c.Request, "partner", "client", "thumbprint", "reason", "request_id", "kind", "since", "until", "limit", "before")
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	a := &answer{}
-	if len(found) > limit {
-		found = found[:limit]
-		a.link = q.next(c.URL.Path, "before", placeOf(found[limit-1]))
+	wanted := filters(q)
+	page, err := listing.Fetch(q, "before", func(limit int) ([]storage.AuditEvent, error) {
+		wanted.Limit = limit
+		return h.Store.AuditEvents(c.Context(), wanted)
+	}, placeOf)
+	if err != nil {
+		return nil, err
 	}
-	list := make([]EventView, len(found))
-	for i := range found {
-		list[i] = viewEvent(found[i])
-	}
-	a.body = EventPage{list}
-	return a, nil
+	return &answer{body: EventPage{views(page.Records, viewEvent)}, link: page.Next}, nil
 }
 
-// events reads the filters.
-func (q *query) events() storage.AuditQuery {
+// filters reads which events are asked for.
+func filters(q *listing.Query) storage.AuditQuery {
 	wanted := storage.AuditQuery{
-		PartnerID: q.text("partner"), ClientID: q.text("client"), Kind: q.text("kind"), Reason: q.text("reason"),
-		RequestID: q.text("request_id"), Since: q.time("since"), Until: q.time("until"), Limit: q.limit(),
+		PartnerID: q.Text("partner"), ClientID: q.Text("client"), Kind: q.Text("kind"), Reason: q.Text("reason"),
+		RequestID: q.Text("request_id"), Since: q.Time("since"), Until: q.Time("until"),
 	}
 	if wanted.RequestID != "" && !isRequestID(wanted.RequestID) {
-		q.bad.add("request_id", "must be 32 lower-case hex digits")
+		q.Bad.Add("request_id", "must be 32 lower-case hex digits")
 	}
-	if text := q.text("thumbprint"); text != "" {
+	if text := q.Text("thumbprint"); text != "" {
 		t, err := thumbprint.Parse(text)
 		if err != nil {
-			q.bad.add("thumbprint", "must be an x5t#S256: 43 characters of base64url")
+			q.Bad.Add("thumbprint", "must be an x5t#S256: 43 characters of base64url")
 		}
 		wanted.Thumbprint = t
 	}
-	if text := q.text("before"); text != "" {
+	if text := q.Text("before"); text != "" {
 		at, ok := parsePlace(text)
 		if !ok {
-			q.bad.add("before", "must come from the Link of a page")
+			q.Bad.Add("before", listing.FromLink)
 		}
 		wanted.Before = at
 	}
@@ -110,7 +98,7 @@ func isRequestID(s string) bool {
 }
 
 // placeOf writes the cursor that stands behind an event.
-func placeOf(e storage.AuditEvent) string {
+func placeOf(e *storage.AuditEvent) string {
 	return fmt.Sprintf("%d.%d.%d", e.Time.Unix(), e.StreamID, e.Seq)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/registration"
@@ -33,21 +34,21 @@ type FromCertificate struct {
 
 // fromCertificate looks at a certificate and registers nothing: whoever reads the
 // answer decides.
-func (h *Handler) fromCertificate(c *call) (*answer, *refusal) {
+func fromCertificate(h *Handler, c *call) (*answer, error) {
 	var body FromCertificateBody
-	bad, f := h.read(c, &body)
-	if f != nil {
-		return nil, f
+	bad, err := h.read(c, &body)
+	if err != nil {
+		return nil, err
 	}
 	file, err := certinfo.Read([]byte(body.Certificate))
 	switch {
 	case strings.Contains(body.Certificate, "PRIVATE KEY-----"):
-		bad.at("/certificate", privateKeySent)
+		bad.At("/certificate", privateKeySent)
 	case err != nil:
-		bad.at("/certificate", quoted.ReplaceAllString(err.Error(), `"…"`))
+		bad.At("/certificate", refusal.Unquoted(err.Error()))
 	}
-	if f := bad.refusal(); f != nil {
-		return nil, f
+	if err := bad.Err(); err != nil {
+		return nil, err
 	}
 	report := certinfo.New(file, c.now)
 	out := FromCertificate{Kind: "certificate", Certificate: report.Certificates[0], Warnings: []Warning{}}
@@ -60,7 +61,7 @@ func (h *Handler) fromCertificate(c *call) (*answer, *refusal) {
 	if suggested := out.Certificate.Suggested; suggested != nil {
 		draft, more, err := body.draft(c.Context(), h.Store, suggested)
 		if err != nil {
-			return nil, unavailable(err)
+			return nil, err
 		}
 		out.Draft, out.Warnings = draft, append(out.Warnings, more...)
 	}
@@ -84,7 +85,7 @@ func (b FromCertificateBody) draft(ctx context.Context, from storage.Reader, sug
 		return nil, nil, err
 	}
 	for _, other := range had {
-		warnings = append(warnings, Warning{"subject_taken", other.detail, other.owner})
+		warnings = append(warnings, Warning{"subject_taken", other.Detail, other.Owner})
 	}
 	more, err := bundleWarnings(ctx, from, client)
 	return draft, append(warnings, more...), err

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/storage"
 )
@@ -17,7 +18,7 @@ func FuzzPlace(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		at, ok := parsePlace(text)
-		if again := placeOf(storage.AuditEvent{Time: at.Time, StreamID: at.StreamID, Seq: at.Seq}); ok && again != text {
+		if again := placeOf(&storage.AuditEvent{Time: at.Time, StreamID: at.StreamID, Seq: at.Seq}); ok && again != text {
 			t.Errorf("%q reads as %q", text, again)
 		}
 	})
@@ -47,7 +48,7 @@ func FuzzBodies(f *testing.F) {
 	const marker = "zq7xw9kj" // that no message has by itself
 	f.Fuzz(func(t *testing.T, text string) {
 		secret := text + marker + text
-		var bad invalid
+		var bad refusal.Invalid
 		jwks := &registration.JWKS{Keys: []map[string]any{{"kty": secret, "x5c": []any{secret}}, {"kty": "oct", "k": secret}}}
 		for _, method := range []storage.AuthMethod{storage.TLSClientAuth, storage.SelfSignedTLSClientAuth, storage.AuthMethod(secret)} {
 			for _, c := range []registration.Client{
@@ -57,16 +58,16 @@ func FuzzBodies(f *testing.F) {
 				{AuthMethod: method, JWKSURI: secret}, {AuthMethod: method, JWKS: jwks},
 			} {
 				_, all := c.Record(time.Unix(1<<30, 0))
-				bad.faults(all)
+				bad.Faults(all)
 			}
 		}
 		_, all := registration.API{ID: secret, Audience: secret, Scopes: []string{secret, "admin:" + secret}, SigningAlg: secret}.Record(time.Unix(1<<30, 0))
-		bad.faults(all)
+		bad.Faults(all)
 		_, all = registration.Partner{ID: secret, Name: secret}.Record(time.Unix(1<<30, 0))
-		bad.faults(all)
+		bad.Faults(all)
 		oneCertificate(secret, &bad)
 		bundle, all := registration.TrustBundle{Name: secret, Anchors: secret, Intermediates: secret, Issuers: secret}.Record(time.Unix(1<<30, 0))
-		bad.faults(all)
+		bad.Faults(all)
 		if bundle.Sound {
 			t.Errorf("%q is a trust bundle", secret)
 		}

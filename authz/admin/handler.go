@@ -12,10 +12,10 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/certbound/certbound/authz/admin/document"
+	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/oauth"
-	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
@@ -115,12 +115,12 @@ func (h *Handler) router() *mux.Router {
 	}
 	for path, methods := range allowed {
 		all := strings.Join(methods, ", ")
-		router.Path(path).HandlerFunc(h.refuseAll(&refusal{
-			reason: decision.MethodNotAllowed, detail: "the route answers " + all,
-			header: http.Header{"Allow": {all}},
+		router.Path(path).HandlerFunc(h.refuseAll(&refusal.Refusal{
+			Reason: decision.MethodNotAllowed, Detail: "the route answers " + all,
+			Header: http.Header{"Allow": {all}},
 		}))
 	}
-	router.NotFoundHandler = h.refuseAll(refuse(decision.RouteUnknown, "no route has this path"))
+	router.NotFoundHandler = h.refuseAll(refusal.New(decision.RouteUnknown, "no route has this path"))
 	return router
 }
 
@@ -154,18 +154,18 @@ func (h *Handler) handle(route *route) http.HandlerFunc {
 		ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
 		defer cancel()
 		c := &call{Request: r.WithContext(ctx), w: w, route: route, now: h.Clock().UTC().Truncate(time.Second)}
-		d, f := h.authorize(c, route.scope)
+		d, err := h.authorize(c, route.scope)
 		d.Journey, d.Evidence.Route = Journey, route.path
 		c.decision = d
+		if err == nil {
+			err = c.options()
+		}
 		var a *answer
-		if f == nil {
-			f = c.options()
+		if err == nil {
+			a, err = route.serve(h, c)
 		}
-		if f == nil {
-			a, f = route.serve(h, c)
-		}
-		if f != nil {
-			h.refused(w, r, d, f)
+		if err != nil {
+			h.refused(w, r, d, refusal.Of(err))
 			return
 		}
 		if a.trust {
@@ -174,12 +174,14 @@ func (h *Handler) handle(route *route) http.HandlerFunc {
 		if a.change {
 			h.Notify()
 		}
-		a.status = cmp.Or(a.status, http.StatusOK)
-		d.Allow(a.status, h.Clock())
+		d.Allow(a.code(), h.Clock())
 		h.sink().Put(r.Context(), d)
 		a.write(w, d.RequestID)
 	}
 }
+
+// code is the status of the answer.
+func (a *answer) code() int { return cmp.Or(a.status, http.StatusOK) }
 
 func (a *answer) write(w http.ResponseWriter, requestID string) {
 	for name, value := range map[string]string{"ETag": a.etag, "Location": a.location} {
@@ -199,11 +201,11 @@ func (a *answer) write(w http.ResponseWriter, requestID string) {
 		w.WriteHeader(a.status)
 		return
 	}
-	writeJSON(w, a.status, "application/json", requestID, a.body)
+	refusal.WriteJSON(w, a.code(), "application/json", requestID, a.body)
 }
 
 // refuseAll answers every request with one refusal.
-func (h *Handler) refuseAll(f *refusal) http.HandlerFunc {
+func (h *Handler) refuseAll(f *refusal.Refusal) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		d := decision.New(r, Journey, h.Clock())
 		h.refused(w, r, &d, f)
@@ -212,39 +214,22 @@ func (h *Handler) refuseAll(f *refusal) http.HandlerFunc {
 
 // refused ends a request: one log line, one audit event within the bounds, one
 // answer.
-func (h *Handler) refused(w http.ResponseWriter, r *http.Request, d *decision.Decision, f *refusal) {
-	d.Evidence.Detail, d.Evidence.Expected, d.Evidence.Seen = f.detail, f.expected, f.seen
-	for _, e := range f.errors {
+func (h *Handler) refused(w http.ResponseWriter, r *http.Request, d *decision.Decision, f *refusal.Refusal) {
+	d.Evidence.Detail, d.Evidence.Expected, d.Evidence.Seen = f.Detail, f.Expected, f.Seen
+	for _, e := range f.Errors {
 		d.Evidence.Detail = strings.TrimPrefix(d.Evidence.Detail+"; "+e.Field+" "+e.Detail, "; ")
 	}
-	d.Refuse(f.reason, f.public().Status, h.Clock())
+	d.Refuse(f.Reason, f.Public().Status, h.Clock())
 	h.sink().Put(r.Context(), d)
 	event := audit.FromDecision(audit.AdminRefused, d)
 	event.Actor = d.Evidence.ClientID
 	h.Audit.Refused(event)
-	f.write(w, Audience(h.Issuer), d.RequestID)
-}
-
-// unavailable is the refusal for what the store said; a refusal found in a
-// transaction stays what it is.
-func unavailable(err error) *refusal {
-	var f *refusal
-	switch {
-	case errors.As(err, &f):
-		return f
-	case errors.Is(err, storage.ErrNotFound):
-		return refuse(RecordUnknown, "the path names no record")
-	case errors.Is(err, storage.ErrStale):
-		return refuse(RecordStale, err.Error())
-	case errors.Is(err, storage.ErrConflict):
-		return &refusal{reason: Conflict, detail: err.Error(), errors: []fieldError{{Field: "body", Detail: registration.InWords(err).Error()}}}
-	}
-	return refuse(decision.StorageUnavailable, err.Error())
+	f.Write(w, Audience(h.Issuer), d.RequestID)
 }
 
 // getIssuer tells a command line where its token comes from. It says nothing that
 // the issuer's metadata does not.
-func (h *Handler) getIssuer(*call) (*answer, *refusal) {
+func getIssuer(h *Handler, _ *call) (*answer, error) {
 	return &answer{body: IssuerView{h.Issuer, Audience(h.Issuer), Scopes()}}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/storage"
@@ -67,21 +68,15 @@ func orNil(t time.Time) *time.Time {
 }
 
 // listKeys shows all that there are; they are few.
-func (h *Handler) listKeys(c *call) (*answer, *refusal) {
-	if c.URL.RawQuery != "" {
-		var bad invalid
-		bad.add("query", "has a parameter; this list knows none")
-		return nil, bad.refusal()
+func listKeys(h *Handler, c *call) (*answer, error) {
+	if err := noQuery(c); err != nil {
+		return nil, err
 	}
 	stored, err := h.Store.SigningKeys(c.Context())
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	list := make([]*KeyView, len(stored))
-	for i, k := range stored {
-		list[i] = h.viewKey(k)
-	}
-	return &answer{body: KeyList{list}}, nil
+	return &answer{body: KeyList{views(stored, h.viewKey)}}, nil
 }
 
 // KeyList is all signing keys.
@@ -105,10 +100,10 @@ type KeyRotation struct {
 	Next    *KeyView `json:"next,omitempty"`
 }
 
-func (h *Handler) rotateKey(c *call) (*answer, *refusal) {
-	asked, f := c.texts("purpose", "alg", "reason")
-	if f != nil {
-		return nil, f
+func rotateKey(h *Handler, c *call) (*answer, error) {
+	asked, err := c.texts("purpose", "alg", "reason")
+	if err != nil {
+		return nil, err
 	}
 	purpose, algorithm := asked["purpose"], asked["alg"]
 	if purpose == "" {
@@ -118,17 +113,17 @@ func (h *Handler) rotateKey(c *call) (*answer, *refusal) {
 	if algorithm == "" {
 		algorithm = usual
 	}
-	var bad invalid
+	var bad refusal.Invalid
 	if !known {
-		bad.add("purpose", "must be one of those that GET /admin/v1/keys shows")
+		bad.Add("purpose", "must be one of those that GET /admin/v1/keys shows")
 	} else if !slices.Contains(keys.Algorithms(), algorithm) {
-		bad.add("alg", "must be one of "+strings.Join(keys.Algorithms(), ", "))
+		bad.Add("alg", "must be one of "+strings.Join(keys.Algorithms(), ", "))
 	}
-	if f := bad.refusal(); f != nil {
-		return nil, f
+	if err := bad.Err(); err != nil {
+		return nil, err
 	}
 	a := &answer{}
-	err := h.Keys.Rotate(c.Context(), purpose, algorithm, func(ctx context.Context, tx storage.Tx, changes []keys.Change) error {
+	err = h.Keys.Rotate(c.Context(), purpose, algorithm, func(ctx context.Context, tx storage.Tx, changes []keys.Change) error {
 		if err := h.recordKeys(ctx, c, tx, changes, asked["reason"], a); err != nil {
 			return err
 		}
@@ -145,11 +140,11 @@ func (h *Handler) rotateKey(c *call) (*answer, *refusal) {
 		return err
 	})
 	if errors.Is(err, keys.ErrUnknown) {
-		bad.add("alg", "has no key for this purpose: give it to an API first")
-		return nil, bad.refusal()
+		bad.Add("alg", "has no key for this purpose: give it to an API first")
+		return nil, bad.Err()
 	}
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
 	return a, nil
 }
@@ -162,14 +157,14 @@ type KeyRevocation struct {
 
 // revokeKey is for the day a key is stolen. It asks for admin:security, as
 // whoever may do it ends every token.
-func (h *Handler) revokeKey(c *call) (*answer, *refusal) {
+func revokeKey(h *Handler, c *call) (*answer, error) {
 	kid := mux.Vars(c.Request)["kid"]
-	reason, f := c.reason(true)
-	if f != nil {
-		return nil, f
+	reason, err := c.reason(true)
+	if err != nil {
+		return nil, err
 	}
 	a := &answer{}
-	err := h.Keys.Revoke(c.Context(), kid, func(ctx context.Context, tx storage.Tx, changes []keys.Change) error {
+	err = h.Keys.Revoke(c.Context(), kid, func(ctx context.Context, tx storage.Tx, changes []keys.Change) error {
 		if err := h.recordKeys(ctx, c, tx, changes, reason, a); err != nil {
 			return err
 		}
@@ -183,10 +178,10 @@ func (h *Handler) revokeKey(c *call) (*answer, *refusal) {
 		return err
 	})
 	if errors.Is(err, keys.ErrUnknown) {
-		return nil, refuse(RecordUnknown, err.Error())
+		return nil, refusal.New(refusal.RecordUnknown, err.Error())
 	}
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
 	return a, nil
 }
@@ -195,8 +190,8 @@ func (h *Handler) revokeKey(c *call) (*answer, *refusal) {
 // still one who may, and the audit trail tells.
 func (h *Handler) recordKeys(ctx context.Context, c *call, tx storage.Tx, changes []keys.Change, reason string, a *answer) error {
 	a.change = len(changes) > 0 // it may run again
-	if f := stillCaller(ctx, tx, c.caller); f != nil {
-		return f
+	if err := stillCaller(ctx, tx, c.caller); err != nil {
+		return err
 	}
 	events := h.Keys.Events(changes)
 	for i, e := range events {

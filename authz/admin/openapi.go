@@ -7,6 +7,9 @@ import (
 	"net/http"
 
 	"github.com/certbound/certbound/authz/admin/document"
+	"github.com/certbound/certbound/authz/admin/etag"
+	"github.com/certbound/certbound/authz/admin/idempotency"
+	"github.com/certbound/certbound/authz/admin/refusal"
 )
 
 const about = `Every request needs an access token for the audience that /admin/v1/issuer names, bound to the client certificate of the connection, and that certificate must be a credential of the stored, enabled administrator (RFC 8705).
@@ -15,7 +18,7 @@ Lists are paged by key: follow Link. A PATCH is a merge patch (RFC 7396) and nee
 
 // describe makes the document of all routes.
 func (h *Handler) describe() error {
-	h.document = document.New("certbound admin API", "v1", about, problemBody{})
+	h.document = document.New("certbound admin API", "v1", about, refusal.ProblemBody{})
 	for i := range routes {
 		h.document.Add(routes[i].described())
 	}
@@ -45,15 +48,15 @@ func (r *route) described() document.Operation {
 	if r.doc.dry != nil {
 		o.Parameters = append(o.Parameters, document.Parameter{Name: "dry_run", Kind: "boolean", Description: "Check the whole change and store nothing."})
 		if r.method == http.MethodPost {
-			o.Parameters = append(o.Parameters, document.Parameter{Name: idempotencyHeader, Header: true, Description: "1 to 255 visible ASCII characters. For 24 hours the same request gets the same answer."})
+			o.Parameters = append(o.Parameters, document.Parameter{Name: idempotency.Header, Header: true, Description: "1 to 255 visible ASCII characters. For 24 hours the same request gets the same answer."})
 		}
 	}
 	if r.doc.match || r.doc.tagged && r.method != http.MethodGet && r.doc.status == 0 {
-		o.Parameters = append(o.Parameters, document.Parameter{Name: "If-Match", Header: true, Required: r.doc.match, Description: "The ETag of the state that was read, or *."})
+		o.Parameters = append(o.Parameters, document.Parameter{Name: etag.Header, Header: true, Required: r.doc.match, Description: "The ETag of the state that was read, or *."})
 	}
 	return o
 }
 
-func (h *Handler) getDocument(*call) (*answer, *refusal) {
+func getDocument(h *Handler, _ *call) (*answer, error) {
 	return &answer{body: json.RawMessage(h.openAPI)}, nil
 }

@@ -22,14 +22,14 @@ type Revocation struct {
 // revokeCertificate denies a certificate for as long as it could be used, and
 // tells resource servers for as long as its tokens could. Certificates of PKI
 // clients are not registered one by one, so any thumbprint may be named.
-func (h *Handler) revokeCertificate(c *call) (*answer, *refusal) {
-	t, f := c.thumbprint()
-	if f != nil {
-		return nil, f
+func revokeCertificate(h *Handler, c *call) (*answer, error) {
+	t, err := c.thumbprint()
+	if err != nil {
+		return nil, err
 	}
-	reason, f := c.reason(true)
-	if f != nil {
-		return nil, f
+	reason, err := c.reason(true)
+	if err != nil {
+		return nil, err
 	}
 	if f := h.notOfAdministrators(c, t); f != nil {
 		return nil, f
@@ -49,21 +49,21 @@ func (h *Handler) revokeCertificate(c *call) (*answer, *refusal) {
 // administrator has got a token. That of a PKI client is registered nowhere, so it
 // is the record that says whose it is: without this, an operator could lock all
 // such administrators out, whose thumbprints the audit trail shows him.
-func (h *Handler) notOfAdministrators(c *call, t thumbprint.Thumbprint) *refusal {
+func (h *Handler) notOfAdministrators(c *call, t thumbprint.Thumbprint) error {
 	if c.caller.may(ScopeSecurity) {
 		return nil
 	}
 	for _, scope := range Scopes() {
 		holders, err := h.Store.ClientsHolding(c.Context(), scope)
 		if err != nil {
-			return unavailable(err)
+			return err
 		}
 		for _, holder := range holders {
 			used, err := h.Store.AuditEvents(c.Context(), storage.AuditQuery{
 				ClientID: holder.ID, Kind: string(audit.TokenIssued), Thumbprint: t, Limit: 1,
 			})
 			if err != nil {
-				return unavailable(err)
+				return err
 			}
 			if len(used) > 0 {
 				return c.caller.mayTouch(holder)
@@ -81,8 +81,8 @@ func (h *Handler) revokeIn(c *call, tx storage.Tx, wanted storage.CertificateDen
 		if owner, err = tx.Client(ctx, wanted.ClientID); err != nil {
 			return err
 		}
-		if f := c.caller.mayTouch(owner); f != nil {
-			return f
+		if err := c.caller.mayTouch(owner); err != nil {
+			return err
 		}
 	}
 	denied, err := tx.CertificateDenied(ctx, wanted.Thumbprint)

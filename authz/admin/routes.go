@@ -9,7 +9,7 @@ import (
 )
 
 // endpoint serves one call that was authorized.
-type endpoint func(h *Handler, c *call) (*answer, *refusal)
+type endpoint func(h *Handler, c *call) (*answer, error)
 
 // route is one method of one path. Without a scope it is for everybody.
 type route struct {
@@ -41,15 +41,15 @@ const (
 )
 
 var (
-	pages   = []document.Parameter{{Name: "limit", Description: "How many, 1 to 500; 50 when absent.", Kind: "integer"}}
-	after   = document.Parameter{Name: "after", Description: "Records after this id; it comes with the Link of a page."}
-	byID    = append(slices.Clone(pages), after)
-	before  = document.Parameter{Name: "before", Description: "What is older than this; it comes with the Link of a page."}
-	clients = append(slices.Clone(byID),
+	pages     = []document.Parameter{{Name: "limit", Description: "How many, 1 to 500; 50 when absent.", Kind: "integer"}}
+	after     = document.Parameter{Name: "after", Description: "Records after this id; it comes with the Link of a page."}
+	byID      = append(slices.Clone(pages), after)
+	before    = document.Parameter{Name: "before", Description: "What is older than this; it comes with the Link of a page."}
+	ofClients = append(slices.Clone(byID),
 		document.Parameter{Name: "partner", Description: "Clients of this partner."},
 		document.Parameter{Name: "trust_bundle", Description: "Clients pinned to this trust bundle."},
 		document.Parameter{Name: "scope", Description: "Clients that hold this scope."})
-	events = append(slices.Clone(pages), before,
+	ofEvents = append(slices.Clone(pages), before,
 		document.Parameter{Name: "partner", Description: "Events of this partner and its clients."},
 		document.Parameter{Name: "client", Description: "Events of this client."},
 		document.Parameter{Name: "thumbprint", Description: "Events with this certificate (x5t#S256)."},
@@ -93,73 +93,73 @@ func remove(id, summary string, match bool) operation {
 
 // routes is every operation of the API. More specific paths come first.
 var routes = []route{
-	{http.MethodGet, "/admin/v1/openapi.json", "", (*Handler).getDocument, read("getDocument", "This document", map[string]any{})},
-	{http.MethodGet, "/admin/v1/issuer", "", (*Handler).getIssuer, read("getIssuer", "Where tokens for this API come from", IssuerView{})},
+	{http.MethodGet, "/admin/v1/openapi.json", "", getDocument, read("getDocument", "This document", map[string]any{})},
+	{http.MethodGet, "/admin/v1/issuer", "", getIssuer, read("getIssuer", "Where tokens for this API come from", IssuerView{})},
 
-	{http.MethodGet, "/admin/v1/partners", ScopeRead, (*Handler).listPartners, listed("listPartners", "List partners by id", PartnerPage{}, byID)},
-	{http.MethodPost, "/admin/v1/partners", ScopeWrite, (*Handler).createPartner, create("createPartner", "Register a partner", registration.Partner{}, PartnerView{}, 0)},
-	{http.MethodGet, "/admin/v1/partners/{id}", ScopeRead, (*Handler).getPartner, one("getPartner", "Show a partner", PartnerView{})},
-	{http.MethodPatch, "/admin/v1/partners/{id}", ScopeWrite, (*Handler).patchPartner, patch("patchPartner", "Change a partner", registration.Partner{}, PartnerView{}, 0)},
-	{http.MethodPost, "/admin/v1/partners/{id}/lockout", ScopeSecurity, (*Handler).lockOut, act("lockOutPartner", "Lock a partner out: all its clients are refused and all their tokens die, everywhere within a second", ReasonBody{}, false, PartnerView{})},
-	{http.MethodPost, "/admin/v1/partners/{id}/restore", ScopeSecurity, (*Handler).restore, act("restorePartner", "End a lockout: each client is again what it was before; tokens stay dead", ReasonBody{}, true, PartnerView{})},
+	{http.MethodGet, "/admin/v1/partners", ScopeRead, listPartners, listed("listPartners", "List partners by id", PartnerPage{}, byID)},
+	{http.MethodPost, "/admin/v1/partners", ScopeWrite, partners.create, create("createPartner", "Register a partner", registration.Partner{}, PartnerView{}, 0)},
+	{http.MethodGet, "/admin/v1/partners/{id}", ScopeRead, partners.get, one("getPartner", "Show a partner", PartnerView{})},
+	{http.MethodPatch, "/admin/v1/partners/{id}", ScopeWrite, partners.patch, patch("patchPartner", "Change a partner", registration.Partner{}, PartnerView{}, 0)},
+	{http.MethodPost, "/admin/v1/partners/{id}/lockout", ScopeSecurity, lockOut, act("lockOutPartner", "Lock a partner out: all its clients are refused and all their tokens die, everywhere within a second", ReasonBody{}, false, PartnerView{})},
+	{http.MethodPost, "/admin/v1/partners/{id}/restore", ScopeSecurity, restore, act("restorePartner", "End a lockout: each client is again what it was before; tokens stay dead", ReasonBody{}, true, PartnerView{})},
 
-	{http.MethodGet, "/admin/v1/apis", ScopeRead, (*Handler).listAPIs, listed("listAPIs", "List protected APIs by id", APIPage{}, byID)},
-	{http.MethodPost, "/admin/v1/apis", ScopeWrite, (*Handler).createAPI, create("createAPI", "Register a protected API", registration.API{}, APIView{}, 0)},
-	{http.MethodGet, "/admin/v1/apis/{id}", ScopeRead, (*Handler).getAPI, one("getAPI", "Show a protected API", APIView{})},
-	{http.MethodPatch, "/admin/v1/apis/{id}", ScopeWrite, (*Handler).patchAPI, patch("patchAPI", "Change a protected API", registration.API{}, APIView{}, 0)},
-	{http.MethodDelete, "/admin/v1/apis/{id}", ScopeWrite, (*Handler).deleteAPI, remove("deleteAPI", "Delete a protected API whose scopes no client holds", true)},
+	{http.MethodGet, "/admin/v1/apis", ScopeRead, listAPIs, listed("listAPIs", "List protected APIs by id", APIPage{}, byID)},
+	{http.MethodPost, "/admin/v1/apis", ScopeWrite, apis.create, create("createAPI", "Register a protected API", registration.API{}, APIView{}, 0)},
+	{http.MethodGet, "/admin/v1/apis/{id}", ScopeRead, apis.get, one("getAPI", "Show a protected API", APIView{})},
+	{http.MethodPatch, "/admin/v1/apis/{id}", ScopeWrite, apis.patch, patch("patchAPI", "Change a protected API", registration.API{}, APIView{}, 0)},
+	{http.MethodDelete, "/admin/v1/apis/{id}", ScopeWrite, deleteAPI, remove("deleteAPI", "Delete a protected API whose scopes no client holds", true)},
 
-	{http.MethodGet, "/admin/v1/trust-bundles", ScopeRead, (*Handler).listBundles, listed("listTrustBundles", "List trust bundles by name", BundlePage{}, byID)},
-	{http.MethodPost, "/admin/v1/trust-bundles", ScopeSecurity, (*Handler).createBundle, create("createTrustBundle", "Register a trust bundle", registration.TrustBundle{}, BundleAnswer{}, maxBundleBody)},
-	{http.MethodGet, "/admin/v1/trust-bundles/{id}", ScopeRead, (*Handler).getBundle, one("getTrustBundle", "Show the version in force, or the last one", TrustBundleView{})},
-	{http.MethodPatch, "/admin/v1/trust-bundles/{id}", ScopeSecurity, (*Handler).patchBundle, patch("patchTrustBundle", "Put a new version in force", registration.TrustBundle{}, BundleAnswer{}, maxBundleBody)},
-	{http.MethodGet, "/admin/v1/trust-bundles/{id}/versions", ScopeRead, (*Handler).listVersions, read("listTrustBundleVersions", "List all versions", BundleVersions{})},
-	{http.MethodGet, "/admin/v1/trust-bundles/{id}/versions/{version}", ScopeRead, (*Handler).getVersion, one("getTrustBundleVersion", "Show one version", TrustBundleView{})},
-	{http.MethodPost, "/admin/v1/trust-bundles/{id}/rollback", ScopeSecurity, (*Handler).rollBack, act("rollBackTrustBundle", "Put the content of an earlier version in force, as a new one", RollbackBody{}, false, BundleAnswer{})},
-	{http.MethodPost, "/admin/v1/trust-bundles/{id}/retire", ScopeSecurity, (*Handler).retireBundle, act("retireTrustBundle", "Leave no version in force: every client of the bundle is refused", ReasonBody{}, false, BundleAnswer{})},
+	{http.MethodGet, "/admin/v1/trust-bundles", ScopeRead, listBundles, listed("listTrustBundles", "List trust bundles by name", BundlePage{}, byID)},
+	{http.MethodPost, "/admin/v1/trust-bundles", ScopeSecurity, bundles.create, create("createTrustBundle", "Register a trust bundle", registration.TrustBundle{}, BundleAnswer{}, maxBundleBody)},
+	{http.MethodGet, "/admin/v1/trust-bundles/{id}", ScopeRead, bundles.get, one("getTrustBundle", "Show the version in force, or the last one", TrustBundleView{})},
+	{http.MethodPatch, "/admin/v1/trust-bundles/{id}", ScopeSecurity, bundles.patch, patch("patchTrustBundle", "Put a new version in force", registration.TrustBundle{}, BundleAnswer{}, maxBundleBody)},
+	{http.MethodGet, "/admin/v1/trust-bundles/{id}/versions", ScopeRead, listVersions, read("listTrustBundleVersions", "List all versions", BundleVersions{})},
+	{http.MethodGet, "/admin/v1/trust-bundles/{id}/versions/{version}", ScopeRead, getVersion, one("getTrustBundleVersion", "Show one version", TrustBundleView{})},
+	{http.MethodPost, "/admin/v1/trust-bundles/{id}/rollback", ScopeSecurity, rollBack, act("rollBackTrustBundle", "Put the content of an earlier version in force, as a new one", RollbackBody{}, false, BundleAnswer{})},
+	{http.MethodPost, "/admin/v1/trust-bundles/{id}/retire", ScopeSecurity, retireBundle, act("retireTrustBundle", "Leave no version in force: every client of the bundle is refused", ReasonBody{}, false, BundleAnswer{})},
 
-	{http.MethodPost, "/admin/v1/clients/from-certificate", ScopeRead, (*Handler).fromCertificate, operation{
+	{http.MethodPost, "/admin/v1/clients/from-certificate", ScopeRead, fromCertificate, operation{
 		id: "readCertificate", summary: "Say what a certificate or a request would be registered as; nothing is stored",
 		body: FromCertificateBody{}, answer: FromCertificate{},
 	}},
-	{http.MethodGet, "/admin/v1/clients", ScopeRead, (*Handler).listClients, listed("listClients", "List clients by id", ClientPage{}, clients)},
-	{http.MethodPost, "/admin/v1/clients", ScopeWrite, (*Handler).createClient, create("createClient", "Register a client", registration.Client{}, ClientAnswer{}, maxClientBody)},
-	{http.MethodGet, "/admin/v1/clients/{id}", ScopeRead, (*Handler).getClient, one("getClient", "Show a client", ClientView{})},
-	{http.MethodPatch, "/admin/v1/clients/{id}", ScopeWrite, (*Handler).patchClient, patch("patchClient", "Change a client", registration.Client{}, ClientAnswer{}, maxClientBody)},
-	{http.MethodPost, "/admin/v1/clients/{id}/disable", ScopeOperate, (*Handler).disableClient, act("disableClient", "Disable a client; its tokens die", ReasonBody{}, true, ClientView{})},
-	{http.MethodPost, "/admin/v1/clients/{id}/enable", ScopeOperate, (*Handler).enableClient, act("enableClient", "Enable a client again", ReasonBody{}, true, ClientView{})},
-	{http.MethodGet, "/admin/v1/clients/{id}/certificates", ScopeRead, (*Handler).listCertificates, read("listCertificates", "List the registered certificates of a client", CertificateList{})},
-	{http.MethodPost, "/admin/v1/clients/{id}/certificates", ScopeWrite, (*Handler).addCertificate, create("addCertificate", "Register one more certificate of a self-signed client", CertificateBody{}, RegisteredCertificate{}, 0)},
-	{http.MethodDelete, "/admin/v1/clients/{id}/certificates/{x5t}", ScopeWrite, (*Handler).removeCertificate, remove("removeCertificate", "Take a certificate away from a client; its tokens die", false)},
+	{http.MethodGet, "/admin/v1/clients", ScopeRead, listClients, listed("listClients", "List clients by id", ClientPage{}, ofClients)},
+	{http.MethodPost, "/admin/v1/clients", ScopeWrite, clients.create, create("createClient", "Register a client", registration.Client{}, ClientAnswer{}, maxClientBody)},
+	{http.MethodGet, "/admin/v1/clients/{id}", ScopeRead, clients.get, one("getClient", "Show a client", ClientView{})},
+	{http.MethodPatch, "/admin/v1/clients/{id}", ScopeWrite, clients.patch, patch("patchClient", "Change a client", registration.Client{}, ClientAnswer{}, maxClientBody)},
+	{http.MethodPost, "/admin/v1/clients/{id}/disable", ScopeOperate, disableClient, act("disableClient", "Disable a client; its tokens die", ReasonBody{}, true, ClientView{})},
+	{http.MethodPost, "/admin/v1/clients/{id}/enable", ScopeOperate, enableClient, act("enableClient", "Enable a client again", ReasonBody{}, true, ClientView{})},
+	{http.MethodGet, "/admin/v1/clients/{id}/certificates", ScopeRead, listCertificates, read("listCertificates", "List the registered certificates of a client", CertificateList{})},
+	{http.MethodPost, "/admin/v1/clients/{id}/certificates", ScopeWrite, addCertificate, create("addCertificate", "Register one more certificate of a self-signed client", CertificateBody{}, RegisteredCertificate{}, 0)},
+	{http.MethodDelete, "/admin/v1/clients/{id}/certificates/{x5t}", ScopeWrite, removeCertificate, remove("removeCertificate", "Take a certificate away from a client; its tokens die", false)},
 
-	{http.MethodGet, "/admin/v1/clients/{id}/enrollments", ScopeRead, (*Handler).listEnrollments, read("listEnrollments", "List the enrolment links of a client", EnrollmentList{})},
+	{http.MethodGet, "/admin/v1/clients/{id}/enrollments", ScopeRead, listEnrollments, read("listEnrollments", "List the enrolment links of a client", EnrollmentList{})},
 
-	{http.MethodPost, "/admin/v1/enrollments", ScopeWrite, (*Handler).createEnrollment, operation{
+	{http.MethodPost, "/admin/v1/enrollments", ScopeWrite, createEnrollment, operation{
 		id: "createEnrollment", summary: "Make a link by which a client has one certificate signed", body: EnrollmentBody{}, answer: NewEnrollment{}, status: http.StatusCreated,
 	}},
-	{http.MethodGet, "/admin/v1/enrollments/{id}", ScopeRead, (*Handler).getEnrollment, read("getEnrollment", "Show an enrolment link, without its secret", EnrollmentView{})},
-	{http.MethodPost, "/admin/v1/enrollments/{id}/cancel", ScopeWrite, (*Handler).cancelEnrollment, operation{
+	{http.MethodGet, "/admin/v1/enrollments/{id}", ScopeRead, enrollments.get, read("getEnrollment", "Show an enrolment link, without its secret", EnrollmentView{})},
+	{http.MethodPost, "/admin/v1/enrollments/{id}/cancel", ScopeWrite, cancelEnrollment, operation{
 		id: "cancelEnrollment", summary: "Let an unused enrolment link end now", body: ReasonBody{}, optional: true, answer: EnrollmentView{}, dry: Preview{},
 	}},
 
-	{http.MethodGet, "/admin/v1/certificates", ScopeRead, (*Handler).expiringCertificates, listed("listExpiringCertificates", "List the certificates that end soon, over all clients", CertificateList{}, append(slices.Clone(pages),
+	{http.MethodGet, "/admin/v1/certificates", ScopeRead, expiringCertificates, listed("listExpiringCertificates", "List the certificates that end soon, over all clients", CertificateList{}, append(slices.Clone(pages),
 		document.Parameter{Name: "after", Description: "Certificates after this one; it comes with the Link of a page."},
 		document.Parameter{Name: "expires_before", Description: "Certificates that end before this time (RFC 3339); in 30 days when absent."}))},
-	{http.MethodPost, "/admin/v1/certificates/{x5t}/retire", ScopeOperate, (*Handler).retireCertificate, act("retireCertificate", "Accept a certificate until a given time, for a rotation", RetireBody{}, false, RegisteredCertificate{})},
-	{http.MethodGet, "/admin/v1/certificates/{x5t}", ScopeRead, (*Handler).getCertificate, one("getCertificate", "Show a registered certificate and whose it is", RegisteredCertificate{})},
-	{http.MethodPost, "/admin/v1/certificates/{x5t}/revoke", ScopeOperate, (*Handler).revokeCertificate, operation{
+	{http.MethodPost, "/admin/v1/certificates/{x5t}/retire", ScopeOperate, retireCertificate, act("retireCertificate", "Accept a certificate until a given time, for a rotation", RetireBody{}, false, RegisteredCertificate{})},
+	{http.MethodGet, "/admin/v1/certificates/{x5t}", ScopeRead, certificates.get, one("getCertificate", "Show a registered certificate and whose it is", RegisteredCertificate{})},
+	{http.MethodPost, "/admin/v1/certificates/{x5t}/revoke", ScopeOperate, revokeCertificate, operation{
 		id: "revokeCertificate", summary: "Revoke a certificate, registered or not", body: ReasonBody{}, answer: Revocation{}, dry: Preview{},
 	}},
 
-	{http.MethodGet, "/admin/v1/keys", ScopeRead, (*Handler).listKeys, read("listKeys", "List signing keys", KeyList{})},
-	{http.MethodPost, "/admin/v1/keys/rotate", ScopeSecurity, (*Handler).rotateKey, operation{
+	{http.MethodGet, "/admin/v1/keys", ScopeRead, listKeys, read("listKeys", "List signing keys", KeyList{})},
+	{http.MethodPost, "/admin/v1/keys/rotate", ScopeSecurity, rotateKey, operation{
 		id: "rotateKey", summary: "Let the next key sign", body: KeyRotationBody{}, optional: true, answer: KeyRotation{},
 	}},
-	{http.MethodPost, "/admin/v1/keys/{kid}/revoke", ScopeSecurity, (*Handler).revokeKey, operation{
+	{http.MethodPost, "/admin/v1/keys/{kid}/revoke", ScopeSecurity, revokeKey, operation{
 		id: "revokeKey", summary: "Revoke a signing key; every token it signed dies", body: ReasonBody{}, answer: KeyRevocation{},
 	}},
 
-	{http.MethodGet, "/admin/v1/audit-events", ScopeRead, (*Handler).listEvents, listed("listAuditEvents", "List audit events, newest first", EventPage{}, events)},
-	{http.MethodGet, "/admin/v1/audit-checkpoints", ScopeRead, (*Handler).listCheckpoints, listed("listCheckpoints", "List signed checkpoints, newest first", CheckpointPage{}, append(slices.Clone(pages), before))},
-	{http.MethodPost, "/admin/v1/audit-checkpoints", ScopeSecurity, (*Handler).addCheckpoint, read("addCheckpoint", "Sign a checkpoint over all chains", CheckpointView{})},
+	{http.MethodGet, "/admin/v1/audit-events", ScopeRead, listEvents, listed("listAuditEvents", "List audit events, newest first", EventPage{}, ofEvents)},
+	{http.MethodGet, "/admin/v1/audit-checkpoints", ScopeRead, listCheckpoints, listed("listCheckpoints", "List signed checkpoints, newest first", CheckpointPage{}, append(slices.Clone(pages), before))},
+	{http.MethodPost, "/admin/v1/audit-checkpoints", ScopeSecurity, addCheckpoint, read("addCheckpoint", "Sign a checkpoint over all chains", CheckpointView{})},
 }
