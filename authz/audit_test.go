@@ -46,7 +46,7 @@ func TestRefusalIsRecorded(t *testing.T) {
 	if e.Kind != string(audit.TokenRefused) || e.Reason != string(decision.SubjectMismatch) || e.ClientID != "acme-both" || e.TokenID != "" {
 		t.Errorf("event %+v", e)
 	}
-	report, err := audit.Verify(t.Context(), w.store, nil)
+	report, err := audit.Verify(t.Context(), w.store, nil, nil)
 	const keysPublished = 3 // at the start, the next of each purpose
 	if err != nil || len(report.Faults) > 0 || report.Events != 1+keysPublished {
 		t.Errorf("%+v, %v", report, err)

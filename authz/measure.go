@@ -81,7 +81,11 @@ func countKeys(keys []storage.SigningKey, now time.Time) []KeyCount {
 }
 
 // AuditStats returns what the audit recorder has done since the start.
-func (s *Server) AuditStats() audit.Stats { return s.audit.Stats() }
+func (s *Server) AuditStats() audit.Stats {
+	stats := s.audit.Stats()
+	stats.Pruned, stats.PruneFailed = s.sweeper.Deleted()
+	return stats
+}
 
 // FeedWaiting returns how many resource servers wait at the feed now.
 func (s *Server) FeedWaiting() int { return s.feed.Waiting() }

@@ -67,6 +67,7 @@ type Audit struct {
 	Instance          string
 	Durability        audit.Durability // default audit.Strict
 	RefusalsPerSecond float64          // refusals that are stored; 0 means 200
+	Retention         time.Duration    // for how long events are kept; 0 means for ever, else at least audit.MinRetention
 	// Observe hears of each commit; see audit.Config. nil: nobody listens.
 	Observe func(events int, took time.Duration, err error)
 }
@@ -89,9 +90,10 @@ type Server struct {
 	public http.Handler
 	admin  http.Handler
 
-	seen   *sightings.Log
-	notify func()       // wakes those who wait for the feed
-	sealer *keys.Sealer // of enrolment's issuers; nil: there is no enrolment
+	sweeper *audit.Sweeper
+	seen    *sightings.Log
+	notify  func()       // wakes those who wait for the feed
+	sealer  *keys.Sealer // of enrolment's issuers; nil: there is no enrolment
 
 	rates   *rates.Rates
 	bundles trustState
@@ -130,6 +132,12 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	sweeper, err := audit.NewSweeper(audit.SweeperConfig{
+		Store: c.Store, Audit: recorder, Signer: c.CheckpointKeys, Clock: c.Clock, Logger: c.Logger, Retention: c.Audit.Retention,
+	})
+	if err != nil {
+		return nil, err
+	}
 	if err := c.Enrollment.check(ctx, c.Store); err != nil {
 		return nil, err
 	}
@@ -137,7 +145,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{rates: limits, seen: seen, sealer: c.Enrollment.Sealer, store: c.Store, trust: trust.NewSet(nil, nil), audit: recorder, clock: c.Clock, logger: c.Logger}
+	s := &Server{sweeper: sweeper, rates: limits, seen: seen, sealer: c.Enrollment.Sealer, store: c.Store, trust: trust.NewSet(nil, nil), audit: recorder, clock: c.Clock, logger: c.Logger}
 	if err := s.ReloadTrust(ctx); err != nil {
 		return nil, err
 	}
@@ -254,7 +262,7 @@ func (s *Server) adminHandler(c Config, authenticator *clientauth.Authenticator,
 	}
 	return admin.NewHandler(admin.Config{
 		Issuer: c.Issuer, Enrolls: c.Enrollment.Sealer != nil, Verifier: verifier, Authenticator: authenticator, Store: c.Store,
-		Audit: s.audit, Keys: s.keeper, Checkpoints: c.CheckpointKeys, Notify: notifier.Notify,
+		Audit: s.audit, Keys: s.keeper, Checkpoints: c.CheckpointKeys, Pruner: s.sweeper, Notify: notifier.Notify,
 		TrustChanged: func(ctx context.Context) { _ = s.refreshTrust(ctx) }, // token requests read it again, or say why not
 		Clock:        c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
@@ -272,6 +280,7 @@ func (s *Server) Run(ctx context.Context) {
 	work.Go(func() { s.prune(ctx) })
 	work.Go(func() { s.seen.Run(ctx) })
 	work.Go(func() { s.retire(ctx) })
+	work.Go(func() { s.sweeper.Run(ctx) })
 	work.Go(func() { s.followTrust(ctx) })
 	work.Go(func() { s.keeper.Run(ctx) })
 	if s.keySets != nil {

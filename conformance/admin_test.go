@@ -193,6 +193,15 @@ func TestAdminKeepsItsDocument(t *testing.T) {
 			t.Errorf("%s %s: %s", step.method, step.path, response)
 		}
 	}
+	var signed struct {
+		Checkpoint string `json:"checkpoint"`
+	}
+	if err := json.Unmarshal(a.expect(t, 200, "POST", "/admin/v1/audit-checkpoints", "").Body, &signed); err != nil {
+		t.Fatal(err)
+	}
+	a.expect(t, 201, "POST", "/admin/v1/audit-prunings", asJSON(t, signed))
+	a.expect(t, 422, "POST", "/admin/v1/audit-prunings", `{"checkpoint":"x"}`)
+	a.expect(t, 200, "GET", "/admin/v1/audit-prunings?limit=1", "")
 	undone := slices.DeleteFunc(a.promised.Operations(), func(id string) bool { return a.seen[id] })
 	slices.Sort(undone)
 	// Links need a CA (TestEnrolmentKeepsTheDocument); revokeKey would end the token

@@ -90,6 +90,7 @@ func TestStandby(t *testing.T) {
 			('partners', 3, 'rejected', 'h', 'pem', '', '', 0, 0, 1, NULL), ('partners', 4, 'proposed', 'h', 'pem', '', '', 0, 0, 1, NULL)`,
 		`UPDATE audit_streams SET indexed_seq = 3, pruned_seq = 1, pruned_hash = zeroblob(32) WHERE id = 1`,
 		`INSERT INTO audit_checkpoints VALUES (1, 'kid', 'a.b.c', 1)`,
+		`INSERT INTO audit_prunings VALUES (1, 'kid', 'a.b.c', 1)`,
 		`INSERT INTO audit_checkpoint_heads VALUES (1, 1, 2, zeroblob(32))`,
 		`INSERT INTO idempotency_keys VALUES ('edge', 'k', zeroblob(32), 201, x'7b7d', 1, 2)`,
 		`INSERT INTO meta VALUES ('first_admin', 'edge', 1)`,

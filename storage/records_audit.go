@@ -21,6 +21,11 @@ type AuditStream struct {
 
 	IndexedSeq int64
 	CreatedAt  time.Time
+
+	// PrunedSeq and PrunedHash are those of the event behind which the chain begins
+	// now, 0 and zero when it was never pruned. Events before it may still be there.
+	PrunedSeq  int64
+	PrunedHash AuditHash
 }
 
 // AuditEvent is one link of a stream. What it means, and how Hash is computed,
@@ -60,6 +65,14 @@ type AuditCursor struct {
 
 // AuditCheckpoint is a signed statement over all stream heads.
 type AuditCheckpoint struct {
+	ID        int64 // given by the database; later ones are greater
+	KID       string
+	JWS       string
+	CreatedAt time.Time
+}
+
+// AuditPruning is a signed statement of up to where events were pruned.
+type AuditPruning struct {
 	ID        int64 // given by the database; later ones are greater
 	KID       string
 	JWS       string

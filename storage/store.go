@@ -20,6 +20,11 @@ type Store interface {
 	// as it is. When Update returns nil the change is durable.
 	Update(ctx context.Context, fn func(Tx) error) error
 
+	// Reclaim gives some of the space that deleted rows have left back to the system,
+	// where that is a good part of all, and reports whether it found more to give. What
+	// it leaves is used again. One call holds up writes for no longer than a commit.
+	Reclaim(ctx context.Context) (more bool, err error)
+
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 

@@ -26,6 +26,9 @@ type AuditReader interface {
 	// AuditCheckpoints returns at most limit checkpoints, the last that was added
 	// first; with before, only those whose ID is less than it.
 	AuditCheckpoints(ctx context.Context, before int64, limit int) ([]AuditCheckpoint, error)
+	// AuditPrunings returns at most limit prunings, the last that was added first;
+	// with before, only those whose ID is less than it.
+	AuditPrunings(ctx context.Context, before int64, limit int) ([]AuditPruning, error)
 }
 
 // AuditWriter writes audit events. They are never changed.
@@ -46,6 +49,17 @@ type AuditWriter interface {
 	IndexAuditEvents(ctx context.Context, streamID int64, known []AuditEvent, limit int) (int, error)
 	// AddAuditCheckpoint inserts c and returns its ID; that of c is ignored.
 	AddAuditCheckpoint(ctx context.Context, c AuditCheckpoint) (int64, error)
+	// AddAuditPruning inserts p and returns its ID; that of p is ignored.
+	AddAuditPruning(ctx context.Context, p AuditPruning) (int64, error)
+	// PruneAuditStream lets a chain begin behind the event of a number, of that hash.
+	// ErrStale when it does so already, or behind a later one; ErrConflict when the
+	// event is not indexed yet. Nothing is deleted.
+	PruneAuditStream(ctx context.Context, streamID, seq int64, hash AuditHash) error
+	// DeletePrunedAuditEvents deletes events of a stream up to the number upTo, with
+	// what they are found by, and never one behind its PrunedSeq. Events that were
+	// appended together go together, so that fewer may be deleted, or none. It
+	// returns how many were.
+	DeletePrunedAuditEvents(ctx context.Context, streamID, upTo int64) (int64, error)
 }
 
 // AuditCommitter commits audit events and nothing else.

@@ -30,68 +30,102 @@ var errDryRun = errors.New("admin: a dry run stores nothing")
 // again.
 type work func(ctx context.Context, tx storage.Tx, a *answer) error
 
+// errReplayed undoes a transaction: what was asked had been done before.
+var errReplayed = errors.New("admin: the request was answered before")
+
+// transaction is what runs work as a change; see change.
+type transaction func(ctx context.Context, tx storage.Tx, do work) error
+
 // update runs a change: by somebody who still may, once for each Idempotency-Key,
 // with its audit event, or not at all.
 func (h *Handler) update(c *call, do work) (*answer, error) {
+	return h.change(c, func(within transaction) error {
+		run := func() error {
+			return h.Store.Update(c.Context(), func(tx storage.Tx) error { return within(c.Context(), tx, do) })
+		}
+		err := run()
+		if conflict := (*storage.ConflictError)(nil); errors.As(err, &conflict) {
+			// Another transaction took it between our look and our commit. Now the look
+			// finds who.
+			err = run()
+		}
+		return err
+	})
+}
+
+// change is update for who has a transaction of its own: run calls within in it.
+func (h *Handler) change(c *call, run func(within transaction) error) (*answer, error) {
 	a := &answer{}
-	run := func() error {
-		return h.Store.Update(c.Context(), func(tx storage.Tx) error {
-			*a = answer{}
-			return h.within(c, tx, do, a)
-		})
+	// What was done before may be impossible by now, so look first.
+	if again, err := c.replay(c.Context(), h.Store, a); again || err != nil {
+		return a, err
 	}
-	err := run()
-	if conflict := (*storage.ConflictError)(nil); errors.As(err, &conflict) {
-		// Another transaction took it between our look and our commit. Now the look
-		// finds who.
-		err = run()
-	}
+	err := run(func(ctx context.Context, tx storage.Tx, do work) error {
+		*a = answer{}
+		return h.within(ctx, c, tx, do, a)
+	})
 	switch {
 	case errors.Is(err, errDryRun):
 		return &answer{body: Preview{DryRun: true, Before: a.before, After: a.body}}, nil
-	case err != nil:
+	case err != nil && !errors.Is(err, errReplayed):
 		return nil, err
 	}
 	return a, nil
 }
 
-func (h *Handler) within(c *call, tx storage.Tx, do work, a *answer) error {
-	ctx := c.Context()
+func (h *Handler) within(ctx context.Context, c *call, tx storage.Tx, do work, a *answer) error {
 	if err := stillCaller(ctx, tx, c.caller); err != nil {
 		return err
 	}
-	if c.dryRun {
-		if err := do(ctx, tx, a); err != nil {
-			return err
-		}
-		return errDryRun
-	}
-	key := c.Header.Get(idempotency.Header)
-	if c.Method != http.MethodPost || key == "" {
-		return do(ctx, tx, a)
-	}
-	return c.once(ctx, tx, key, do, a)
-}
-
-// once gives the answer of the first request with this key, if there was one, and
-// otherwise keeps what this one gets.
-func (c *call) once(ctx context.Context, tx storage.Tx, key string, do work, a *answer) error {
-	r := idempotency.Request{ClientID: c.caller.client.ID, Key: key, Hash: idempotency.Hash(c.Request, c.sent), Now: c.now}
-	was, again, err := r.Replay(ctx, tx)
-	if reused := (*idempotency.ReusedError)(nil); errors.As(err, &reused) {
-		f := refusal.New(refusal.KeyReused, "the first request with this Idempotency-Key was another one")
-		f.Errors = []refusal.FieldError{{Field: idempotency.Header, Detail: "was used at " + reused.At.Format(time.RFC3339) + " for another request"}}
-		return f
-	}
+	again, err := c.replay(ctx, tx, a) // of two at once one comes second
 	if err != nil {
 		return err
 	}
 	if again {
-		*a = answer{status: was.Status, body: was.Body, etag: was.ETag, location: was.Location, replayed: true}
-		return nil
+		return errReplayed
 	}
 	if err := do(ctx, tx, a); err != nil {
 		return err
+	}
+	if c.dryRun {
+		return errDryRun
+	}
+	return c.keep(ctx, tx, a)
+}
+
+// repeatable is the call as one that carries an Idempotency-Key, if it does.
+func (c *call) repeatable() (idempotency.Request, bool) {
+	key := c.Header.Get(idempotency.Header)
+	if c.Method != http.MethodPost || c.dryRun || key == "" {
+		return idempotency.Request{}, false
+	}
+	return idempotency.Request{ClientID: c.caller.client.ID, Key: key, Hash: idempotency.Hash(c.Request, c.sent), Now: c.now}, true
+}
+
+// replay gives the answer of the first request with this key, if there was one.
+func (c *call) replay(ctx context.Context, from storage.IdempotencyReader, a *answer) (bool, error) {
+	r, ok := c.repeatable()
+	if !ok {
+		return false, nil
+	}
+	was, again, err := r.Replay(ctx, from)
+	if reused := (*idempotency.ReusedError)(nil); errors.As(err, &reused) {
+		f := refusal.New(refusal.KeyReused, "the first request with this Idempotency-Key was another one")
+		f.Errors = []refusal.FieldError{{Field: idempotency.Header, Detail: "was used at " + reused.At.Format(time.RFC3339) + " for another request"}}
+		return false, f
+	}
+	if err != nil || !again {
+		return false, err
+	}
+	*a = answer{status: was.Status, body: was.Body, etag: was.ETag, location: was.Location, replayed: true}
+	return true, nil
+}
+
+// keep stores the answer for who asks again with this key.
+func (c *call) keep(ctx context.Context, tx storage.Tx, a *answer) error {
+	r, ok := c.repeatable()
+	if !ok {
+		return nil
 	}
 	body, err := json.Marshal(a.body)
 	if err != nil {

@@ -42,38 +42,39 @@ func addCheckpoint(h *Handler, c *call) (*answer, error) {
 	if len(data) > 0 {
 		return nil, refusal.New(decision.RequestMalformed, "a checkpoint takes no body")
 	}
-	a := &answer{}
-	err = h.Store.Update(c.Context(), func(tx storage.Tx) error {
-		stored, err := h.checkpointIn(c.Context(), c, tx)
-		a.body = viewCheckpoint(stored)
-		return err
+	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
+		stored, signed, err := audit.AddCheckpoint(ctx, tx, h.Checkpoints, c.now)
+		if errors.Is(err, audit.ErrSigning) {
+			return refusal.New(decision.SigningUnavailable, err.Error())
+		}
+		if err != nil {
+			return err
+		}
+		view := viewCheckpoint(stored)
+		if c.dryRun { // a statement of ours that nobody has recorded must not get out
+			view.ID, view.Checkpoint = 0, ""
+		}
+		a.body = view
+		event := c.event(audit.CheckpointSigned, c.caller.client, map[string]any{"id": stored.ID, "kid": stored.KID, "heads": signed.Heads})
+		return h.Audit.Append(ctx, tx, event)
 	})
-	if errors.Is(err, audit.ErrSigning) {
-		return nil, refusal.New(decision.SigningUnavailable, err.Error())
-	}
-	if err != nil {
-		return nil, err
-	}
-	return a, nil
-}
-
-func (h *Handler) checkpointIn(ctx context.Context, c *call, tx storage.Tx) (storage.AuditCheckpoint, error) {
-	if err := stillCaller(ctx, tx, c.caller); err != nil {
-		return storage.AuditCheckpoint{}, err
-	}
-	stored, signed, err := audit.AddCheckpoint(ctx, tx, h.Checkpoints, c.now)
-	if err != nil {
-		return stored, err
-	}
-	event := c.event(audit.CheckpointSigned, c.caller.client, map[string]any{"id": stored.ID, "kid": stored.KID, "heads": signed.Heads})
-	return stored, h.Audit.Append(ctx, tx, event)
 }
 
 // listCheckpoints answers the newest first.
 func listCheckpoints(h *Handler, c *call) (*answer, error) {
-	q, err := listing.Read(c.Request, "limit", "before")
+	page, err := newestFirst(c, h.Store.AuditCheckpoints, func(p *storage.AuditCheckpoint) int64 { return p.ID })
 	if err != nil {
 		return nil, err
+	}
+	return &answer{body: CheckpointPage{views(page.Records, viewCheckpoint)}, link: page.Next}, nil
+}
+
+// newestFirst answers a page of what has numbers for ids and is read from the last
+// one back.
+func newestFirst[T any](c *call, from func(ctx context.Context, before int64, limit int) ([]T, error), id func(*T) int64) (listing.Page[T], error) {
+	q, err := listing.Read(c.Request, "limit", "before")
+	if err != nil {
+		return listing.Page[T]{}, err
 	}
 	before := int64(0)
 	if text := q.Text("before"); text != "" {
@@ -81,13 +82,7 @@ func listCheckpoints(h *Handler, c *call) (*answer, error) {
 			q.Bad.Add("before", listing.FromLink)
 		}
 	}
-	page, err := listing.Fetch(q, "before",
-		func(limit int) ([]storage.AuditCheckpoint, error) {
-			return h.Store.AuditCheckpoints(c.Context(), before, limit)
-		},
-		func(p *storage.AuditCheckpoint) string { return strconv.FormatInt(p.ID, 10) })
-	if err != nil {
-		return nil, err
-	}
-	return &answer{body: CheckpointPage{views(page.Records, viewCheckpoint)}, link: page.Next}, nil
+	return listing.Fetch(q, "before",
+		func(limit int) ([]T, error) { return from(c.Context(), before, limit) },
+		func(p *T) string { return strconv.FormatInt(id(p), 10) })
 }

@@ -37,7 +37,7 @@ func TestCheckpoints(t *testing.T) {
 	if len(kept.Heads) != 1 || kept.Heads[0].Seq != events[1].Seq || made[2].KeyID != w.CheckpointRing.KeyID() {
 		t.Errorf("%+v of %+v", kept, made[2])
 	}
-	report, err := audit.Verify(t.Context(), w.Store, kept)
+	report, err := audit.Verify(t.Context(), w.Store, nil, kept)
 	if err != nil || len(report.Faults) > 0 {
 		t.Errorf("%+v %v", report, err)
 	}

@@ -55,6 +55,7 @@ type Config struct {
 	Store         storage.Store
 	Audit         Audit
 	Checkpoints   audit.Signer // of keys that sign audit checkpoints and nothing else
+	Pruner        Pruner       // gives up old audit events
 	Keys          Keys
 	Enrolls       bool   // whether /enroll is there for the links this API makes
 	Notify        func() // called after each change, to wake those who wait for the feed
@@ -83,7 +84,7 @@ func NewHandler(c Config) (*Handler, error) {
 	switch {
 	case c.Issuer == "":
 		return nil, errors.New("admin: Config.Issuer is missing")
-	case c.Verifier == nil || c.Authenticator == nil || c.Store == nil || c.Audit == nil || c.Checkpoints == nil || c.Keys == nil || c.Clock == nil || c.Logger == nil:
+	case c.Verifier == nil || c.Authenticator == nil || c.Store == nil || c.Audit == nil || c.Checkpoints == nil || c.Pruner == nil || c.Keys == nil || c.Clock == nil || c.Logger == nil:
 		return nil, errors.New("admin: a dependency in Config is missing")
 	}
 	if c.Notify == nil {

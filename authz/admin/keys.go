@@ -122,31 +122,35 @@ func rotateKey(h *Handler, c *call) (*answer, error) {
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	a := &answer{}
-	err = h.Keys.Rotate(c.Context(), purpose, algorithm, func(ctx context.Context, tx storage.Tx, changes []keys.Change) error {
-		if err := h.recordKeys(ctx, c, tx, changes, asked["reason"], a); err != nil {
-			return err
-		}
-		rotation := &KeyRotation{Rotated: became(changes, keys.StatusActive) != ""}
-		err := eachKey(ctx, tx, purpose, algorithm, func(k storage.SigningKey) {
-			switch k.Status {
-			case keys.StatusActive:
-				rotation.Active = h.viewKey(k)
-			case keys.StatusNext:
-				rotation.Next = h.viewKey(k)
-			}
+	return h.change(c, func(within transaction) error {
+		err := h.Keys.Rotate(c.Context(), purpose, algorithm, func(ctx context.Context, tx storage.Tx, changes []keys.Change) error {
+			return within(ctx, tx, func(ctx context.Context, tx storage.Tx, a *answer) error {
+				if err := h.recordKeys(ctx, c, tx, changes, asked["reason"], a); err != nil {
+					return err
+				}
+				return h.rotation(ctx, tx, purpose, algorithm, changes, a)
+			})
 		})
-		a.body = rotation
+		if errors.Is(err, keys.ErrUnknown) {
+			bad.Add("alg", "has no key for this purpose: give it to an API first")
+			return bad.Err()
+		}
 		return err
 	})
-	if errors.Is(err, keys.ErrUnknown) {
-		bad.Add("alg", "has no key for this purpose: give it to an API first")
-		return nil, bad.Err()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return a, nil
+}
+
+// rotation answers which key signs now, and which is going to.
+func (h *Handler) rotation(ctx context.Context, tx storage.Tx, purpose, algorithm string, changes []keys.Change, a *answer) error {
+	rotation := &KeyRotation{Rotated: became(changes, keys.StatusActive) != ""}
+	a.body = rotation
+	return eachKey(ctx, tx, purpose, algorithm, func(k storage.SigningKey) {
+		switch k.Status {
+		case keys.StatusActive:
+			rotation.Active = h.viewKey(k)
+		case keys.StatusNext:
+			rotation.Next = h.viewKey(k)
+		}
+	})
 }
 
 // KeyRevocation is the answer to the revocation of a key.
@@ -163,36 +167,31 @@ func revokeKey(h *Handler, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{}
-	err = h.Keys.Revoke(c.Context(), kid, func(ctx context.Context, tx storage.Tx, changes []keys.Change) error {
-		if err := h.recordKeys(ctx, c, tx, changes, reason, a); err != nil {
-			return err
-		}
-		revocation := &KeyRevocation{ReplacedBy: became(changes, keys.StatusActive)}
-		err := eachKey(ctx, tx, "", "", func(k storage.SigningKey) {
-			if k.KID == kid {
-				revocation.Key = h.viewKey(k)
-			}
+	return h.change(c, func(within transaction) error {
+		err := h.Keys.Revoke(c.Context(), kid, func(ctx context.Context, tx storage.Tx, changes []keys.Change) error {
+			return within(ctx, tx, func(ctx context.Context, tx storage.Tx, a *answer) error {
+				if err := h.recordKeys(ctx, c, tx, changes, reason, a); err != nil {
+					return err
+				}
+				revocation := &KeyRevocation{ReplacedBy: became(changes, keys.StatusActive)}
+				a.body = revocation
+				return eachKey(ctx, tx, "", "", func(k storage.SigningKey) {
+					if k.KID == kid {
+						revocation.Key = h.viewKey(k)
+					}
+				})
+			})
 		})
-		a.body = revocation
+		if errors.Is(err, keys.ErrUnknown) {
+			return refusal.New(refusal.RecordUnknown, err.Error())
+		}
 		return err
 	})
-	if errors.Is(err, keys.ErrUnknown) {
-		return nil, refusal.New(refusal.RecordUnknown, err.Error())
-	}
-	if err != nil {
-		return nil, err
-	}
-	return a, nil
 }
 
-// recordKeys is what a change of keys has in common with any other: the caller is
-// still one who may, and the audit trail tells.
+// recordKeys lets the audit trail tell of a change of keys.
 func (h *Handler) recordKeys(ctx context.Context, c *call, tx storage.Tx, changes []keys.Change, reason string, a *answer) error {
-	a.change = len(changes) > 0 // it may run again
-	if err := stillCaller(ctx, tx, c.caller); err != nil {
-		return err
-	}
+	a.change = len(changes) > 0
 	events := h.Keys.Events(changes)
 	for i, e := range events {
 		detail := map[string]any{"reason": reason}

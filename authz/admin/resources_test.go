@@ -194,8 +194,8 @@ func TestInputOfRecords(t *testing.T) {
 	w.wantProblem(t, root.post("/admin/v1/partners", `{"name":"`+strings.Repeat("x", 64<<10)+`"}`), 413, "request_too_large")
 	w.wantProblem(t, root.post("/admin/v1/partners?dry_run=yes", `{}`), 422, "input_invalid")
 	w.wantProblem(t, root.post("/admin/v1/partners?dryrun=true", `{}`), 422, "input_invalid")
-	w.wantProblem(t, root.post("/admin/v1/keys/rotate?dry_run=true", ``), 422, "input_invalid")
-	w.wantProblem(t, root.do("POST", "/admin/v1/keys/rotate", ``, "Idempotency-Key", "k"), 422, "input_invalid")
+	w.wantProblem(t, root.post("/admin/v1/enrollments?dry_run=true", ``), 422, "input_invalid")
+	w.wantProblem(t, root.do("POST", "/admin/v1/enrollments", ``, "Idempotency-Key", "k"), 422, "input_invalid")
 	for pointer, patch := range map[string]string{"/id": `{"id":"globex"}`, "/nope": `{"nope":null}`} {
 		a := root.patch("/admin/v1/partners/acme", patch, "*")
 		w.wantProblem(t, a, 422, "input_invalid")

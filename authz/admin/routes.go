@@ -153,13 +153,20 @@ var routes = []route{
 
 	{http.MethodGet, "/admin/v1/keys", ScopeRead, listKeys, read("listKeys", "List signing keys", KeyList{})},
 	{http.MethodPost, "/admin/v1/keys/rotate", ScopeSecurity, rotateKey, operation{
-		id: "rotateKey", summary: "Let the next key sign", body: KeyRotationBody{}, optional: true, answer: KeyRotation{},
+		id: "rotateKey", summary: "Let the next key sign", body: KeyRotationBody{}, optional: true, answer: KeyRotation{}, dry: Preview{},
 	}},
 	{http.MethodPost, "/admin/v1/keys/{kid}/revoke", ScopeSecurity, revokeKey, operation{
-		id: "revokeKey", summary: "Revoke a signing key; every token it signed dies", body: ReasonBody{}, answer: KeyRevocation{},
+		id: "revokeKey", summary: "Revoke a signing key; every token it signed dies", body: ReasonBody{}, answer: KeyRevocation{}, dry: Preview{},
 	}},
 
 	{http.MethodGet, "/admin/v1/audit-events", ScopeRead, listEvents, listed("listAuditEvents", "List audit events, newest first", EventPage{}, ofEvents)},
 	{http.MethodGet, "/admin/v1/audit-checkpoints", ScopeRead, listCheckpoints, listed("listCheckpoints", "List signed checkpoints, newest first", CheckpointPage{}, append(slices.Clone(pages), before))},
-	{http.MethodPost, "/admin/v1/audit-checkpoints", ScopeSecurity, addCheckpoint, read("addCheckpoint", "Sign a checkpoint over all chains", CheckpointView{})},
+	{http.MethodPost, "/admin/v1/audit-checkpoints", ScopeSecurity, addCheckpoint, operation{
+		id: "addCheckpoint", summary: "Sign a checkpoint over all chains", answer: CheckpointView{}, dry: Preview{},
+	}},
+	{http.MethodGet, "/admin/v1/audit-prunings", ScopeRead, listPrunings, listed("listPrunings", "List what was pruned of the audit trail, newest first", PruningPage{}, append(slices.Clone(pages), before))},
+	{http.MethodPost, "/admin/v1/audit-prunings", ScopeSecurity, addPruning, operation{
+		id: "addPruning", summary: "Give up the audit events that a checkpoint covers; they are deleted for good",
+		body: PruningBody{}, answer: PruningView{}, status: http.StatusCreated, limit: maxPruningBody, dry: Preview{},
+	}},
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/internal/authztest"
 	"github.com/certbound/certbound/authz/signing"
 	"github.com/certbound/certbound/keys"
@@ -33,6 +34,7 @@ type world struct {
 	http     *httptest.Server
 	root     keystest.Pair
 	keeper   *signing.Keeper
+	sweeper  *audit.Sweeper
 	notified atomic.Int64
 	trusted  atomic.Int64
 }
@@ -68,9 +70,13 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.sweeper, err = audit.NewSweeper(audit.SweeperConfig{Store: w.Store, Audit: w.Recorder, Signer: w.CheckpointRing, Clock: w.Clock, Logger: w.Logger})
+	if err != nil {
+		t.Fatal(err)
+	}
 	h, err := admin.NewHandler(admin.Config{
 		Issuer: authztest.Issuer, Verifier: verifier, Authenticator: w.Auth, Store: w.Broken,
-		Audit: w.Recorder, Keys: w.keeper, Checkpoints: w.CheckpointRing, Notify: func() { w.notified.Add(1) }, TrustChanged: func(context.Context) { w.trusted.Add(1) }, Clock: w.Clock, Logger: w.Logger,
+		Audit: w.Recorder, Keys: w.keeper, Checkpoints: w.CheckpointRing, Pruner: w.sweeper, Notify: func() { w.notified.Add(1) }, TrustChanged: func(context.Context) { w.trusted.Add(1) }, Clock: w.Clock, Logger: w.Logger,
 	})
 	if err != nil {
 		t.Fatal(err)

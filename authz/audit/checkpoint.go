@@ -55,16 +55,22 @@ func AddCheckpoint(ctx context.Context, tx storage.Tx, signer Signer, now time.T
 	if err != nil {
 		return storage.AuditCheckpoint{}, nil, err
 	}
-	jws, err := jose.ParseSignedCompact(compact, algorithms)
+	kid, err := signedBy(compact)
 	if err != nil {
-		return storage.AuditCheckpoint{}, nil, fmt.Errorf("audit: checkpoint: %w", err)
+		return storage.AuditCheckpoint{}, nil, err
 	}
-	stored := storage.AuditCheckpoint{
-		KID: jws.Signatures[0].Protected.KeyID, // read off the result: the signer may have changed since
-		JWS: compact, CreatedAt: now.UTC().Truncate(time.Second),
-	}
+	stored := storage.AuditCheckpoint{KID: kid, JWS: compact, CreatedAt: now.UTC().Truncate(time.Second)}
 	stored.ID, err = tx.AddAuditCheckpoint(ctx, stored)
 	return stored, c, err
+}
+
+// signedBy reads the key's id off a statement: the signer may have changed since.
+func signedBy(compact string) (kid string, err error) {
+	jws, err := jose.ParseSignedCompact(compact, algorithms)
+	if err != nil {
+		return "", fmt.Errorf("audit: a statement: %w", err)
+	}
+	return jws.Signatures[0].Protected.KeyID, nil
 }
 
 func newCheckpoint(ctx context.Context, chains Chains, signer Signer, now time.Time) (string, *Checkpoint, error) {
@@ -97,30 +103,38 @@ var errCheckpoint = errors.New("audit: not a checkpoint signed by this server")
 // ParseCheckpoint reads a signed checkpoint. keySet is the JWK set of the keys of
 // CheckpointPurpose.
 func ParseCheckpoint(compact string, keySet []byte) (*Checkpoint, error) {
+	var c Checkpoint
+	if err := parseSigned(compact, CheckpointType, keySet, &c); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// parseSigned reads a statement of a type that one of the keys signed.
+func parseSigned(compact, wanted string, keySet []byte, into any) error {
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(keySet, &set); err != nil {
-		return nil, fmt.Errorf("audit: the checkpoint keys cannot be read: %w", err)
+		return fmt.Errorf("audit: the checkpoint keys cannot be read: %w", err)
 	}
 	jws, err := jose.ParseSignedCompact(compact, algorithms)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errCheckpoint, err)
+		return fmt.Errorf("%w: %w", errCheckpoint, err)
 	}
 	header := jws.Signatures[0].Protected
-	if typ, _ := header.ExtraHeaders[jose.HeaderType].(string); typ != CheckpointType {
-		return nil, fmt.Errorf("%w: its typ is %q", errCheckpoint, typ)
+	if typ, _ := header.ExtraHeaders[jose.HeaderType].(string); typ != wanted {
+		return fmt.Errorf("%w: its typ is %q", errCheckpoint, typ)
 	}
 	for _, key := range set.Key(header.KeyID) {
 		payload, err := jws.Verify(key)
 		if err != nil {
 			continue
 		}
-		var c Checkpoint
-		if err := json.Unmarshal(payload, &c); err != nil {
-			return nil, fmt.Errorf("%w: %w", errCheckpoint, err)
+		if err := json.Unmarshal(payload, into); err != nil {
+			return fmt.Errorf("%w: %w", errCheckpoint, err)
 		}
-		return &c, nil
+		return nil
 	}
-	return nil, fmt.Errorf("%w: no key of it verifies the signature", errCheckpoint)
+	return fmt.Errorf("%w: no key of it verifies the signature", errCheckpoint)
 }
 
 // head returns what the checkpoint says of a stream.

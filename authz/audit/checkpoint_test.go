@@ -90,7 +90,7 @@ func TestCutTailShowsAgainstACheckpoint(t *testing.T) {
 	other.Heads = []audit.Head{{Instance: "as-1", Seq: 10, Hash: strings.Repeat("A", 43)}}
 	for _, c := range []struct {
 		name   string
-		chains audit.Chains
+		chains audit.Trail
 		kept   *audit.Checkpoint
 		want   string
 	}{
@@ -101,7 +101,7 @@ func TestCutTailShowsAgainstACheckpoint(t *testing.T) {
 		{"rewritten", store, &other, "event 10: is another one than the checkpoint has seen"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			report, err := audit.Verify(t.Context(), c.chains, c.kept)
+			report, err := audit.Verify(t.Context(), c.chains, nil, c.kept)
 			if err != nil {
 				t.Fatal(err)
 			}

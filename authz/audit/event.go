@@ -59,6 +59,7 @@ const (
 	AdministratorAdded   Kind = "administrator.added"
 	AdminRefused         Kind = "admin.refused"
 	CheckpointSigned     Kind = "audit.checkpoint"
+	TrailPruned          Kind = "audit.pruned" // events up to a checkpoint were given up
 )
 
 // Event is one thing that happened.

@@ -243,6 +243,10 @@ type Stats struct {
 	Dropped   int64 // refusals that were not stored
 	Failed    int64 // calls of Record that could not make their event durable
 	Queued    int   // events and refusals that wait for a commit now
+
+	// Of a Sweeper; Recorder.Stats leaves them 0.
+	Pruned      int64 // events deleted
+	PruneFailed int64 // times that pruning failed, or was stopped by a chain that does not hold
 }
 
 // Stats returns the counts.

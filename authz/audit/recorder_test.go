@@ -125,7 +125,7 @@ func TestRecordIsDurableWhenItReturns(t *testing.T) {
 // verified checks that the chains hold and have so many events.
 func verified(t *testing.T, store storage.Store, events int64) {
 	t.Helper()
-	report, err := audit.Verify(t.Context(), store, nil)
+	report, err := audit.Verify(t.Context(), store, nil, nil)
 	if err != nil || len(report.Faults) > 0 || report.Events != events {
 		t.Errorf("%+v, %v; want %d events", report, err, events)
 	}

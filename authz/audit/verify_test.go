@@ -75,7 +75,7 @@ func TestVerifyFindsWhatWasDone(t *testing.T) {
 		{"changed, with a new hash", edit(func(e *storage.AuditEvent) { e.Hash[0]++ }), "event 6: does not follow the event before it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			report, err := audit.Verify(t.Context(), &forged{store, c.change}, nil)
+			report, err := audit.Verify(t.Context(), &forged{store, c.change}, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -141,7 +141,7 @@ func TestVerifyFindsWhatWasDoneInABatch(t *testing.T) {
 				t.Fatal(err)
 			}
 			edit(t, path, c.change)
-			report, err := audit.Verify(t.Context(), store, nil)
+			report, err := audit.Verify(t.Context(), store, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -26,7 +27,9 @@ func (m *Main) auditVerifyCommand() *cobra.Command {
 		Long: `verify follows every chain of the database that a serve configuration names, and
 exits with 3 when an event was deleted, changed, moved or inserted. It may run
 beside the server. Without a checkpoint that was kept elsewhere, a tail that was
-cut with its head cannot be seen: the trail is then called consistent, not complete.`,
+cut with its head cannot be seen: the trail is then called consistent, not complete.
+Of a trail that was pruned it says behind which checkpoint it begins, when that was
+and who did it; events that are missing without a signed pruning are a fault.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return m.withAuditTrail(cmd.Context(), file, func(trail *process.AuditTrail) error {
@@ -42,6 +45,7 @@ cut with its head cannot be seen: the trail is then called consistent, not compl
 func (m *Main) auditCheckpointCommand() *cobra.Command {
 	var f adminFlags
 	var file string
+	var b body
 	cmd := &cobra.Command{
 		Use:   "checkpoint",
 		Short: "Print a signed statement of where every chain is, to be kept elsewhere",
@@ -52,7 +56,7 @@ reaches it: "audit verify --checkpoint" then finds a tail that was cut.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
-				return m.withAdmin(&f, func(c *adminclient.Client) error { return m.askCheckpoint(cmd.Context(), &f, c) })
+				return m.withAdmin(&f, func(c *adminclient.Client) error { return m.askCheckpoint(cmd.Context(), &f, &b, c) })
 			}
 			return m.withAuditTrail(cmd.Context(), file, func(trail *process.AuditTrail) error {
 				checkpoint, err := trail.Checkpoint(cmd.Context())
@@ -66,19 +70,25 @@ reaches it: "audit verify --checkpoint" then finds a tail that was cut.`,
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&file, "config", "", "configuration of serve, to read its database instead")
+	addDryRun(cmd, &b.dryRun)
+	cmd.MarkFlagsMutuallyExclusive("config", "dry-run")
 	return cmd
 }
 
 // askCheckpoint has the server sign and keep one.
-func (m *Main) askCheckpoint(ctx context.Context, f *adminFlags, c *adminclient.Client) error {
-	var signed admin.CheckpointView
-	if err := c.Post(ctx, "/admin/v1/audit-checkpoints", nil, &signed); err != nil {
+func (m *Main) askCheckpoint(ctx context.Context, f *adminFlags, b *body, c *adminclient.Client) error {
+	answer, err := c.Do(ctx, b.post("/admin/v1/audit-checkpoints", nil))
+	if err != nil {
 		return err
 	}
-	if f.output.Value == "json" {
-		return cli.JSON(m.Stdout, signed)
+	if b.dryRun || f.output.Value == "json" {
+		return m.printAnswer(f, answer.Body, nil)
 	}
-	_, err := fmt.Fprintln(m.Stdout, signed.Checkpoint)
+	var signed admin.CheckpointView
+	if err := json.Unmarshal(answer.Body, &signed); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(m.Stdout, signed.Checkpoint)
 	return err
 }
 
@@ -97,13 +107,13 @@ func (m *Main) withAuditTrail(ctx context.Context, file string, fn func(*process
 }
 
 func (m *Main) auditVerify(ctx context.Context, trail *process.AuditTrail, checkpoint string) error {
-	text, verdict := "", "consistent; without a checkpoint kept elsewhere nobody can say complete"
+	text := ""
 	if checkpoint != "" {
 		data, err := os.ReadFile(checkpoint)
 		if err != nil {
 			return fmt.Errorf("audit verify: %w", err)
 		}
-		text, verdict = string(data), "consistent, and complete up to the checkpoint"
+		text = string(data)
 	}
 	report, err := trail.Verify(ctx, text)
 	if err != nil {
@@ -115,6 +125,11 @@ func (m *Main) auditVerify(ctx context.Context, trail *process.AuditTrail, check
 	if len(report.Faults) > 0 {
 		return cli.Exit(cli.Failed, errAuditBroken)
 	}
-	_, err = fmt.Fprintf(m.Stdout, "%d events in %d streams: %s\n", report.Events, report.Streams, verdict)
+	for i := range report.Pruned {
+		if err := m.sayBeginning(&report.Pruned[i]); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(m.Stdout, "%d events in %d streams: %s\n", report.Events, report.Streams, verdict(report, checkpoint != ""))
 	return err
 }

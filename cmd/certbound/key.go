@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -42,6 +43,7 @@ func (m *Main) keyCommand() *cobra.Command {
 
 func (m *Main) keyRotate(f *adminFlags) *cobra.Command {
 	var purpose, algorithm, reason string
+	var b body
 	cmd := &cobra.Command{
 		Use: "rotate", Short: "Let the next key sign: now, or as soon as every resource server knows it", Args: cobra.NoArgs,
 		Long: `rotate makes the next key sign, publishes another one as next, and retires the one
@@ -56,8 +58,15 @@ known everywhere; the answer says until when.`,
 						body[name] = value
 					}
 				}
+				answer, err := c.Do(cmd.Context(), b.post(keysPath+"/rotate", body))
+				if err != nil {
+					return err
+				}
+				if b.dryRun {
+					return m.printAnswer(f, answer.Body, nil)
+				}
 				var done admin.KeyRotation
-				if err := c.Post(cmd.Context(), keysPath+"/rotate", body, &done); err != nil {
+				if err := json.Unmarshal(answer.Body, &done); err != nil {
 					return err
 				}
 				return m.printRotation(f, &done)
@@ -67,11 +76,13 @@ known everywhere; the answer says until when.`,
 	cmd.Flags().StringVar(&purpose, "purpose", "", "what the key signs: access_token (default), revocation_feed or audit_checkpoint")
 	cmd.Flags().StringVar(&algorithm, "alg", "", "algorithm of the key; default what signs by default")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit event")
+	addDryRun(cmd, &b.dryRun)
 	return cmd
 }
 
 func (m *Main) keyRevoke(f *adminFlags) *cobra.Command {
 	var reason string
+	var b body
 	cmd := &cobra.Command{
 		Use: "revoke KID --reason TEXT", Short: "Revoke a stolen key: every token it signed is refused everywhere within a second", Args: cobra.ExactArgs(1),
 		Long: `revoke takes a key out of the published set at once, lets another one sign, and
@@ -79,20 +90,25 @@ tells resource servers to refuse what it has signed. Honest clients have to get 
 tokens. It cannot be undone.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return m.withAdmin(f, func(c *adminclient.Client) error {
-				var done admin.KeyRevocation
 				body := map[string]string{"reason": reason}
-				if err := c.Post(cmd.Context(), keysPath+"/"+url.PathEscape(args[0])+"/revoke", body, &done); err != nil {
+				answer, err := c.Do(cmd.Context(), b.post(keysPath+"/"+url.PathEscape(args[0])+"/revoke", body))
+				if err != nil {
 					return err
 				}
-				if f.output.Value == "json" {
-					return cli.JSON(m.Stdout, &done)
+				if b.dryRun || f.output.Value == "json" {
+					return m.printAnswer(f, answer.Body, nil)
 				}
-				_, err := fmt.Fprintf(m.Stdout, "%s revoked; signing goes on with %s\n", done.Key.KID, cmp.Or(done.ReplacedBy, "the key that is active"))
+				var done admin.KeyRevocation
+				if err := json.Unmarshal(answer.Body, &done); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(m.Stdout, "%s revoked; signing goes on with %s\n", done.Key.KID, cmp.Or(done.ReplacedBy, "the key that is active"))
 				return err
 			})
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit event")
+	addDryRun(cmd, &b.dryRun)
 	must(cmd.MarkFlagRequired("reason"))
 	return cmd
 }

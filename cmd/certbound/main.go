@@ -70,7 +70,8 @@ reached, 3 a check failed.`,
 		SilenceUsage:  true,
 	}
 	audit := m.auditCommand()
-	audit.AddCommand(m.auditVerifyCommand(), m.auditCheckpointCommand())
+	audit.AddCommand(m.auditVerifyCommand(), m.auditCheckpointCommand(), m.auditPruneCommand())
+	audit.AddCommand(m.auditKeptCommands()...)
 	root.AddCommand(
 		m.devCommand(), m.demoCommand(), m.serveCommand(), m.proxyCommand(),
 		m.tokenCommand(), m.configCommand(), m.policyCommand(), m.versionCommand(),

@@ -1,4 +1,5 @@
 -- Children before parents: with foreign keys on, the order matters.
+DROP TABLE audit_prunings;
 DROP TABLE audit_checkpoint_heads;
 DROP TABLE audit_checkpoints;
 DROP TABLE audit_postings;

@@ -297,7 +297,8 @@ CREATE INDEX idempotency_keys_expires ON idempotency_keys (expires_at);
 -- Rule 16: one stream an instance, so that instances never wait for each other's
 -- hash. Its head is its last batch, or where it was pruned. Events up to
 -- indexed_seq are found through audit_postings, those behind it by reading them.
--- pruned_* is where a chain begins after pruning.
+-- pruned_* is where a chain begins after pruning: the head of it that a checkpoint
+-- vouches for. What is still there up to pruned_seq is on its way out.
 CREATE TABLE audit_streams (
     id          INTEGER NOT NULL PRIMARY KEY CHECK (id >= 1),
     instance    TEXT    NOT NULL UNIQUE CHECK (instance <> ''),
@@ -347,6 +348,15 @@ CREATE TABLE audit_postings (
 
 -- Rule 16: signed statements over all stream heads; pruning ends at one of them.
 CREATE TABLE audit_checkpoints (
+    id         INTEGER NOT NULL PRIMARY KEY,
+    kid        TEXT    NOT NULL,
+    jws        TEXT    NOT NULL CHECK (jws <> ''),
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- What was pruned, as statements signed by the checkpoints' keys, each with the
+-- checkpoint in it that it ends at: a row that is missing without one is missed.
+CREATE TABLE audit_prunings (
     id         INTEGER NOT NULL PRIMARY KEY,
     kid        TEXT    NOT NULL,
     jws        TEXT    NOT NULL CHECK (jws <> ''),

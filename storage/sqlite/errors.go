@@ -11,7 +11,7 @@ import (
 
 // dialect is what sqlstore has to know about SQLite.
 func dialect() sqlstore.Dialect {
-	return sqlstore.Dialect{Conflict: conflict, Retry: retry}
+	return sqlstore.Dialect{Conflict: conflict, Retry: retry, Reclaim: reclaim}
 }
 
 // conflict recognises uniqueness and reference rules. SQLite names the columns

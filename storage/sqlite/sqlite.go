@@ -66,7 +66,8 @@ func Open(ctx context.Context, path string, o Options) (storage.Store, error) {
 // migrate uses a handle of its own, without the settings of the others: tables
 // are rebuilt with foreign keys off.
 func migrate(ctx context.Context, path string, o Options) error {
-	db, err := sql.Open("sqlite", dsn(path, o))
+	// Before there is a table, or it cannot be chosen any more; see reclaim.
+	db, err := sql.Open("sqlite", dsn(path, o)+"&_pragma=auto_vacuum(INCREMENTAL)")
 	if err != nil {
 		return err
 	}

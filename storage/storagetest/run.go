@@ -43,6 +43,8 @@ func Run(t *testing.T, newStore NewStore) {
 		{"AuditScan", testAuditScan},
 		{"AuditRoundTrip", testAuditRoundTrip},
 		{"AuditCheckpoints", testAuditCheckpoints},
+		{"AuditPrunings", testAuditPrunings},
+		{"AuditPruning", testAuditPruning},
 		{"Feed", testFeed},
 		{"FeedKeeps", testFeedKeeps},
 		{"FeedPruning", testFeedPruning},

@@ -77,8 +77,8 @@ func (e *ReusedError) Error() string {
 // Replay returns the answer that the first request with this key got, false when this
 // is the first one. For a key that came with another request the error is
 // [*ReusedError].
-func (r Request) Replay(ctx context.Context, tx storage.Tx) (a Answer, again bool, err error) {
-	stored, err := tx.IdempotentAnswer(ctx, r.ClientID, r.Key, r.Now)
+func (r Request) Replay(ctx context.Context, from storage.IdempotencyReader) (a Answer, again bool, err error) {
+	stored, err := from.IdempotentAnswer(ctx, r.ClientID, r.Key, r.Now)
 	if errors.Is(err, storage.ErrNotFound) {
 		return a, false, nil
 	}

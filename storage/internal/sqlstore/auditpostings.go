@@ -82,8 +82,8 @@ const (
 	moveIndexed = `UPDATE audit_streams SET indexed_seq = $1 WHERE id = $2 AND indexed_seq = $3`
 )
 
-// What the recorder writes; Update keeps it prepared.
-var groupCommit = []string{streamOfInstance, streamByID, commitBatch, insertPosting, moveIndexed, registrationVersion}
+// What the recorder writes, and what pruning asks often; Update keeps it prepared.
+var groupCommit = []string{streamOfInstance, streamByID, commitBatch, insertPosting, moveIndexed, registrationVersion, postingsOfSecond}
 
 // IndexAuditEvents implements storage.AuditWriter.
 func (t *tx) IndexAuditEvents(ctx context.Context, streamID int64, known []storage.AuditEvent, limit int) (int, error) {

@@ -13,7 +13,7 @@ import (
 // A stream and its last batch, which is its head.
 const (
 	selectStream = `
-		SELECT s.id, s.instance, s.indexed_seq, s.created_at,
+		SELECT s.id, s.instance, s.indexed_seq, s.created_at, s.pruned_seq, s.pruned_hash,
 			coalesce(b.last_seq, s.pruned_seq), coalesce(b.hash, s.pruned_hash)
 		FROM audit_streams s LEFT JOIN audit_batches b ON b.id >= s.id << 40 AND b.id = (
 			SELECT max(id) FROM audit_batches WHERE id < (s.id + 1) << 40) `
@@ -24,7 +24,8 @@ const (
 )
 
 func scanStream(scan func(...any) error) (a storage.AuditStream, err error) {
-	err = scan(&a.ID, &a.Instance, &a.IndexedSeq, timeInto{&a.CreatedAt}, &a.HeadSeq, optional{hashInto{&a.HeadHash}})
+	err = scan(&a.ID, &a.Instance, &a.IndexedSeq, timeInto{&a.CreatedAt}, &a.PrunedSeq, optional{hashInto{&a.PrunedHash}},
+		&a.HeadSeq, optional{hashInto{&a.HeadHash}})
 	return a, err
 }
 

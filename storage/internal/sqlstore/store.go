@@ -102,6 +102,17 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) error {
 	return nil
 }
 
+// Reclaim implements storage.Store.
+func (s *Store) Reclaim(ctx context.Context) (more bool, err error) {
+	if s.config.Dialect.Reclaim == nil {
+		return false, nil
+	}
+	if more, err = s.config.Dialect.Reclaim(ctx, s.config.Writes); err != nil {
+		return false, failure(ctx, err)
+	}
+	return more, nil
+}
+
 // Ping implements storage.Store. It reads a row, because opening a connection
 // alone does not touch the file.
 func (s *Store) Ping(ctx context.Context) error {

@@ -109,6 +109,9 @@ type Audit struct {
 	// RefusalsPerSecond bounds the refusals that are stored, 1 to 10000; more are
 	// logged and counted only. Default 200.
 	RefusalsPerSecond int `yaml:"refusals_per_second" env:"REFUSALS_PER_SECOND"`
+	// Retention is for how long records are kept, 30d to 36500d: then they are deleted,
+	// up to a signed checkpoint, of which one is made each day. Default: for ever.
+	Retention Days `yaml:"retention" env:"RETENTION"`
 }
 
 // Fetch configures how the server calls addresses that come from a registration:
@@ -236,6 +239,7 @@ func (s *Serve) validate(c *checker) {
 	if s.Audit.RefusalsPerSecond < 1 || s.Audit.RefusalsPerSecond > 10_000 {
 		c.problem("audit.refusals_per_second", "%d is not from 1 to 10000", s.Audit.RefusalsPerSecond)
 	}
+	s.Audit.Retention.validate(c)
 	s.Fetch.validate(c)
 	c.within("enrollment.max_lifetime", s.Enrollment.MaxLifetime, enroll.MinLifetime, enroll.MaxLifetime)
 	if s.Enrollment.PerMinute < 1 || s.Enrollment.PerMinute > 6000 {

@@ -52,6 +52,7 @@ type authzCollector struct {
 	source atomic.Pointer[Authz]
 
 	stored, dropped, unavailable, queued *prometheus.Desc
+	pruned, pruneFailed                  *prometheus.Desc
 	feedSeq, waiting, databaseUp         *prometheus.Desc
 	anchors, keys, keySince, expiring    *prometheus.Desc
 
@@ -69,6 +70,8 @@ func newAuthzCollector() *authzCollector {
 		stored:      desc("audit_events_stored_total", "Audit events made durable by the recorder's commits."),
 		dropped:     desc("audit_events_dropped_total", "Records of refusals that were not stored because there were too many; each was logged."),
 		unavailable: desc("audit_unavailable_total", "Events that could not be made durable, so that what they record was refused."),
+		pruned:      desc("audit_events_pruned_total", "Audit events deleted because they were pruned."),
+		pruneFailed: desc("audit_prune_failures_total", "Times that pruning failed, or was stopped by a chain that does not hold."),
 		queued:      desc("audit_queue_length", "Audit events that wait for a commit."),
 		feedSeq:     desc("feed_seq", "Number of the last entry of the revocation feed, as the authorization server has it."),
 		waiting:     desc("feed_waiting_followers", "Resource servers that wait at the revocation feed."),
@@ -83,7 +86,7 @@ func newAuthzCollector() *authzCollector {
 // Describe implements prometheus.Collector.
 func (c *authzCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		c.stored, c.dropped, c.unavailable, c.queued, c.feedSeq, c.waiting, c.databaseUp, c.anchors, c.keys, c.keySince, c.expiring,
+		c.stored, c.dropped, c.unavailable, c.pruned, c.pruneFailed, c.queued, c.feedSeq, c.waiting, c.databaseUp, c.anchors, c.keys, c.keySince, c.expiring,
 	} {
 		ch <- desc
 	}
@@ -100,6 +103,8 @@ func (c *authzCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- counter(c.stored, stats.Committed)
 	ch <- counter(c.dropped, stats.Dropped)
 	ch <- counter(c.unavailable, stats.Failed)
+	ch <- counter(c.pruned, stats.Pruned)
+	ch <- counter(c.pruneFailed, stats.PruneFailed)
 	ch <- gauge(c.queued, float64(stats.Queued))
 	ch <- gauge(c.waiting, float64(source.FeedWaiting()))
 	for bundle, end := range source.TrustAnchors() {

@@ -56,5 +56,5 @@ func (a *AuditTrail) Verify(ctx context.Context, checkpoint string) (*audit.Repo
 			return nil, err
 		}
 	}
-	return audit.Verify(ctx, a.store, kept)
+	return audit.Verify(ctx, a.store, a.keys.PublicJWKS(), kept)
 }

@@ -151,7 +151,7 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 		Rates: c.RateLimits.Rates(), TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(), Observe: o.Metrics.Observe,
 		Audit: authz.Audit{
 			Instance: c.Audit.Instance, Durability: audit.Durability(c.Audit.Durability),
-			RefusalsPerSecond: float64(c.Audit.RefusalsPerSecond), Observe: o.Metrics.ObserveCommit,
+			RefusalsPerSecond: float64(c.Audit.RefusalsPerSecond), Retention: time.Duration(c.Audit.Retention), Observe: o.Metrics.ObserveCommit,
 		},
 		KeySets: authz.KeySets{
 			Fetcher: &a.fetcher, Interval: time.Duration(c.Fetch.KeySetInterval), Floor: time.Duration(c.Fetch.KeySetFloor),
