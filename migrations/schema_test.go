@@ -34,15 +34,15 @@ func TestGuards(t *testing.T) {
 	for _, c := range []struct{ name, statement, want string }{
 		{"feed: a second counter", `INSERT INTO feed_counter VALUES (2, 0)`, "CHECK"},
 		{"feed: no counter is missing", `INSERT INTO feed_counter VALUES (1, 0)`, "UNIQUE"},
-		{"feed: a client is not lifted", `INSERT INTO feed_entries VALUES (1, 'client', 'lift', 'x', 1, 1, 2)`, "CHECK"},
-		{"feed: generation 0", `INSERT INTO feed_entries VALUES (1, 'client', 'deny', 'x', 0, 1, 2)`, "CHECK"},
+		{"feed: a client is not lifted", `INSERT INTO feed_entries (seq, kind, action, subject, min_generation, created_at, expires_at) VALUES (1, 'client', 'lift', 'x', 1, 1, 2)`, "CHECK"},
+		{"feed: generation 0", `INSERT INTO feed_entries (seq, kind, action, subject, min_generation, created_at, expires_at) VALUES (1, 'client', 'deny', 'x', 0, 1, 2)`, "CHECK"},
 		{"denials: short thumbprint", `INSERT INTO certificate_denials VALUES (zeroblob(31), NULL, '', 1, NULL, NULL)`, "CHECK"},
 		{"denials: no such client", `INSERT INTO certificate_denials VALUES (zeroblob(32), 'nobody', '', 1, NULL, NULL)`, "FOREIGN KEY"},
 		{"denials: twice", `INSERT INTO certificate_denials VALUES (zeroblob(32), NULL, '', 1, NULL, NULL), (zeroblob(32), NULL, '', 2, 3, 4)`, "UNIQUE"},
-		{"feed: unknown kind", `INSERT INTO feed_entries VALUES (1, 'partner', 'deny', 'x', NULL, 1, 2)`, "CHECK"},
-		{"feed: client without generation", `INSERT INTO feed_entries VALUES (1, 'client', 'deny', 'edge', NULL, 1, 2)`, "CHECK"},
-		{"feed: token with generation", `INSERT INTO feed_entries VALUES (1, 'token', 'deny', 'x', 3, 1, 2)`, "CHECK"},
-		{"feed: entry without end", `INSERT INTO feed_entries VALUES (1, 'token', 'deny', 'x', NULL, 1, NULL)`, "NOT NULL"},
+		{"feed: unknown kind", `INSERT INTO feed_entries (seq, kind, action, subject, min_generation, created_at, expires_at) VALUES (1, 'partner', 'deny', 'x', NULL, 1, 2)`, "CHECK"},
+		{"feed: client without generation", `INSERT INTO feed_entries (seq, kind, action, subject, min_generation, created_at, expires_at) VALUES (1, 'client', 'deny', 'edge', NULL, 1, 2)`, "CHECK"},
+		{"feed: token with generation", `INSERT INTO feed_entries (seq, kind, action, subject, min_generation, created_at, expires_at) VALUES (1, 'token', 'deny', 'x', 3, 1, 2)`, "CHECK"},
+		{"feed: entry without end", `INSERT INTO feed_entries (seq, kind, action, subject, min_generation, created_at, expires_at) VALUES (1, 'token', 'deny', 'x', NULL, 1, NULL)`, "NOT NULL"},
 		{"audit: seq 0", batch + `(1 << 40, 1, zeroblob(32), zeroblob(32), '[]')`, "CHECK"},
 		{"audit: stream 0", batch + `(1, 1, zeroblob(32), zeroblob(32), '[]')`, "CHECK"},
 		{"audit: the end before the beginning", batch + `((1 << 40) + 5, 4, zeroblob(32), zeroblob(32), '[]')`, "CHECK"},
@@ -82,7 +82,7 @@ func TestStandby(t *testing.T) {
 		t.Fatalf("seq %d, error %v", seq, err)
 	}
 	for _, statement := range []string{
-		`INSERT INTO feed_entries VALUES (1, 'client', 'deny', 'edge', 2, 1, 99), (2, 'certificate', 'deny', 'x5t', NULL, 1, 99), (3, 'certificate', 'lift', 'x5t', NULL, 2, 99)`,
+		`INSERT INTO feed_entries (seq, kind, action, subject, min_generation, created_at, expires_at) VALUES (1, 'client', 'deny', 'edge', 2, 1, 99), (2, 'certificate', 'deny', 'x5t', NULL, 1, 99), (3, 'certificate', 'lift', 'x5t', NULL, 2, 99)`,
 		`INSERT INTO audit_batches (id, last_seq, prev, hash, body) VALUES ((1 << 40) + 1, 2, zeroblob(32), randomblob(32), '[{},{}]'), ((1 << 40) + 3, 3, zeroblob(32), randomblob(32), '[{}]')`,
 		`INSERT INTO audit_postings VALUES ('client edge', 1, 1, 1, '0-1'), ('client edge', 1, 1, 3, '0')`,
 		`INSERT INTO trust_bundles VALUES ('partners', 4)`,
