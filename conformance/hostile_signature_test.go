@@ -1,7 +1,9 @@
 package conformance
 
 import (
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"net/http"
@@ -72,6 +74,30 @@ func TestMutatedES256Signatures(t *testing.T) {
 	expectServed(t, d, d.CallAPI(t, &acme, forge.Signed(input, forge.SignES256(d.SigningKey, input))))
 }
 
+// TestMutatedES384Signatures does so with a P-384 key.
+func TestMutatedES384Signatures(t *testing.T) {
+	clause.Covers(t, "RFC7515-5-2", "RFC7518-3-4", "RFC8725-3-3")
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectMutations(t, "ES384", forge.ES384PrivateJWK(key),
+		func(header, payload string) string { return forge.ES384(key, header, payload) },
+		func(input string) []forge.Mutation { return forge.ES384Mutations(key, input) })
+}
+
+// TestMutatedPS256Signatures does so with PSS on an RSA key.
+func TestMutatedPS256Signatures(t *testing.T) {
+	clause.Covers(t, "RFC7515-5-2", "RFC7518-3-5", "RFC8725-3-3")
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectMutations(t, "PS256", forge.RSAPrivateJWK(key, "PS256", "rsa"),
+		func(header, payload string) string { return forge.PS256(key, header, payload) },
+		func(input string) []forge.Mutation { return forge.PS256Mutations(key, input) })
+}
+
 // TestMutatedRS256Signatures does so with an RSA key, which RFC 9068 §2.1 asks
 // every resource server to take.
 func TestMutatedRS256Signatures(t *testing.T) {
@@ -80,7 +106,7 @@ func TestMutatedRS256Signatures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expectMutations(t, "RS256", forge.RSAPrivateJWK(key, "rsa"),
+	expectMutations(t, "RS256", forge.RSAPrivateJWK(key, "RS256", "rsa"),
 		func(header, payload string) string { return forge.RS256(key, header, payload) },
 		func(input string) []forge.Mutation { return forge.RS256Mutations(key, input) })
 }

@@ -54,7 +54,6 @@ func Spellings(input string, signature []byte) []Mutation {
 	good := b64.EncodeToString(signature)
 	half := len(good) / 2
 	out := []Mutation{
-		{Name: "padded", Token: input + "." + base64.URLEncoding.EncodeToString(signature)},
 		{Name: "one sign of padding", Token: input + "." + good + "="},
 		{Name: "base64 of base64", Token: Signed(input, []byte(good))},
 		{Name: "hex", Token: input + "." + fmt.Sprintf("%x", signature)},
@@ -67,6 +66,9 @@ func Spellings(input string, signature []byte) []Mutation {
 		{Name: "a letter more", Token: input + "." + good + "A"},
 		{Name: "a tilde behind", Token: input + "." + good + "~"},
 		{Name: "a plus for the last letter", Token: input + "." + good[:len(good)-1] + "+"},
+	}
+	if other := base64.URLEncoding.EncodeToString(signature); other != good {
+		out = slices.Insert(out, 0, Mutation{Name: "padded", Token: input + "." + other})
 	}
 	if other := strings.NewReplacer("-", "+", "_", "/").Replace(good); other != good {
 		out = append(out, Mutation{Name: "standard alphabet", Token: input + "." + other})

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -12,31 +13,68 @@ import (
 )
 
 // TestMutationsDiffer: each has its own name and is another text than the good
-// token, and of those that are 64 octets the ones marked valid verify, by
+// token, and of those that have the right length the ones marked valid verify, by
 // mathematics alone, and no others.
 func TestMutationsDiffer(t *testing.T) {
-	key := NewKey()
-	input := Encode(`{"alg":"ES256"}`, `{"a":1}`)
-	good := Signed(input, SignES256(key, input))
-	digest := sha256.Sum256([]byte(input))
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []*ecdsa.PrivateKey{NewKey(), p384} {
+		f := formOf(key)
+		input := Encode(`{"alg":"ES"}`, `{"a":1}`)
+		good := Signed(input, signECDSA(key, input))
+		digest := sum(f.hash, []byte(input))
+		names := map[string]bool{}
+		for _, m := range ecdsaMutations(key, input) {
+			if names[m.Name] || m.Token == good {
+				t.Errorf("%s: twice, or no mutation", m.Name)
+			}
+			names[m.Name] = true
+			_, text, _ := cutLast(m.Token)
+			octets, err := b64.Strict().DecodeString(text)
+			if err != nil || len(octets) != 2*f.size {
+				continue
+			}
+			r, s := new(big.Int).SetBytes(octets[:f.size]), new(big.Int).SetBytes(octets[f.size:])
+			if ecdsa.Verify(&key.PublicKey, digest, r, s) != m.Valid {
+				t.Errorf("%s: valid is marked %t", m.Name, m.Valid)
+			}
+		}
+		if len(names) < 130 {
+			t.Errorf("%d mutations", len(names))
+		}
+	}
+}
+
+func TestPS256Mutations(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := Encode(`{"alg":"PS256"}`, `{"a":1}`)
+	digest := sum(crypto.SHA256, []byte(input))
+	usual := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+	if err := rsa.VerifyPSS(&key.PublicKey, crypto.SHA256, digest, signPSS(key, input), usual); err != nil {
+		t.Fatal(err)
+	}
 	names := map[string]bool{}
-	for _, m := range ES256Mutations(key, input) {
-		if names[m.Name] || m.Token == good {
-			t.Errorf("%s: twice, or no mutation", m.Name)
+	for _, m := range PS256Mutations(key, input) {
+		if names[m.Name] {
+			t.Errorf("%s: twice", m.Name)
 		}
 		names[m.Name] = true
 		_, text, _ := cutLast(m.Token)
 		octets, err := b64.Strict().DecodeString(text)
-		if err != nil || len(octets) != 64 {
+		if err != nil {
 			continue
 		}
-		r, s := new(big.Int).SetBytes(octets[:32]), new(big.Int).SetBytes(octets[32:])
-		if ecdsa.Verify(&key.PublicKey, digest[:], r, s) != m.Valid {
+		if rsa.VerifyPSS(&key.PublicKey, crypto.SHA256, digest, octets, usual) == nil {
+			t.Errorf("%s verifies by RFC 7518", m.Name)
+		}
+		if valid := rsa.VerifyPSS(&key.PublicKey, crypto.SHA256, digest, octets, nil) == nil; valid != m.Valid {
 			t.Errorf("%s: valid is marked %t", m.Name, m.Valid)
 		}
-	}
-	if len(names) < 130 {
-		t.Errorf("%d mutations", len(names))
 	}
 }
 

@@ -42,7 +42,7 @@ func RS256(key *rsa.PrivateKey, header, payload string) string {
 func RS256Mutations(key *rsa.PrivateKey, input string) []Mutation {
 	good := SignRS256(key, input)
 	out := slices.Concat(Lengths(input, good), Spellings(input, good))
-	out = append(out, rs256Numbers(key, input, good)...)
+	out = append(out, rsaNumbers(key, input, good)...)
 	digest := sha256.Sum256([]byte(input))
 	for _, block := range rs256Blocks(key.Size(), digest[:]) {
 		out = append(out, Mutation{Name: block.name, Token: Signed(input, seal(key, block.octets))})
@@ -54,7 +54,8 @@ func RS256Mutations(key *rsa.PrivateKey, input string) []Mutation {
 	return append(out, Mutation{Name: "PSS", Token: Signed(input, pss)})
 }
 
-func rs256Numbers(key *rsa.PrivateKey, input string, good []byte) (out []Mutation) {
+// rsaNumbers puts the borders of what a signature may be in its place.
+func rsaNumbers(key *rsa.PrivateKey, input string, good []byte) (out []Mutation) {
 	size := len(good)
 	one := big.NewInt(1)
 	for name, value := range map[string]*big.Int{
@@ -111,11 +112,11 @@ func rs256Blocks(size int, digest []byte) []block {
 	}
 }
 
-// RSAPrivateJWK is the private key as `dev --signing-key` reads it, for RS256.
-func RSAPrivateJWK(key *rsa.PrivateKey, kid string) []byte {
+// RSAPrivateJWK is the private key as `dev --signing-key` reads it, for alg.
+func RSAPrivateJWK(key *rsa.PrivateKey, alg, kid string) []byte {
 	n := func(v *big.Int) string { return b64.EncodeToString(v.Bytes()) }
 	out, err := json.Marshal(map[string]any{
-		"kty": "RSA", "alg": "RS256", "use": "sig", "kid": kid, "n": n(key.N), "e": n(big.NewInt(int64(key.E))),
+		"kty": "RSA", "alg": alg, "use": "sig", "kid": kid, "n": n(key.N), "e": n(big.NewInt(int64(key.E))),
 		"d": n(key.D), "p": n(key.Primes[0]), "q": n(key.Primes[1]),
 		"dp": n(key.Precomputed.Dp), "dq": n(key.Precomputed.Dq), "qi": n(key.Precomputed.Qinv),
 	})
