@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/certbound/certbound/keys/peercert"
@@ -71,6 +72,12 @@ func (v *Verifier) ask(ctx context.Context, t *trust, raw string, peer *peercert
 		return nil, p
 	}
 	return answer, nil
+}
+
+// isOpaque reports whether a token is none of ours to read: it has not the form of
+// a JWT, and there is an issuer whose tokens need not have it.
+func (v *Verifier) isOpaque(raw string) bool {
+	return v.trusts.opaque != nil && strings.Count(raw, ".") != 2
 }
 
 // verifyOpaque decides about a token that says nothing itself.

@@ -100,6 +100,31 @@ func TestIntrospection(t *testing.T) {
 	}
 }
 
+// TestTokenEndsWithTheAnswer: an answer may shorten a token's life and never makes
+// it longer, for streams too.
+func TestTokenEndsWithTheAnswer(t *testing.T) {
+	o := &oracle{active: true}
+	b := newBench(t, func(c *resource.Config) { c.Introspection = o })
+	start := b.now
+	for answered, want := range map[time.Duration]time.Duration{time.Minute: time.Minute, time.Hour: 5 * time.Minute} {
+		b.now = start
+		o.claims = b.answer(b.acme)
+		o.claims.Expiry = start.Add(answered)
+		token, err := b.verifier.VerifyPolicy(request(b.token(b.acme), &b.acme), resource.Policy{Introspect: true})
+		if err != nil || !token.Expiry.Equal(start.Add(want)) {
+			t.Fatalf("%v: %v, %+v", answered, err, token)
+		}
+		b.now = start.Add(want - time.Second)
+		if reason, _ := b.verifier.Recheck(token); reason != "" {
+			t.Errorf("%v: %s before its end", answered, reason)
+		}
+		b.now = start.Add(want)
+		if reason, _ := b.verifier.Recheck(token); reason != decision.TokenExpired {
+			t.Errorf("%v: %q at its end", answered, reason)
+		}
+	}
+}
+
 // TestIntrospectionIsAskedInItsTurn: a stranger cannot make us ask.
 func TestIntrospectionIsAskedInItsTurn(t *testing.T) {
 	o, l := &oracle{active: true}, &ledger{}

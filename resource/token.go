@@ -7,6 +7,7 @@ import (
 
 	"github.com/certbound/certbound/keys/peercert"
 	"github.com/certbound/certbound/keys/thumbprint"
+	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
 )
 
@@ -59,6 +60,15 @@ func FromContext(ctx context.Context) (*Token, bool) {
 // who call VerifyRequest themselves.
 func NewContext(ctx context.Context, t *Token) context.Context {
 	return context.WithValue(ctx, contextKey{}, t)
+}
+
+// narrow takes away what the issuer's answer about the token does not grant any
+// more: scopes, and time (see [Verifier.Recheck]).
+func (t *Token) narrow(answer *accesstoken.Claims) {
+	t.Scopes = common(t.Scopes, answer.Scopes)
+	if answer.Expiry.Before(t.Expiry) {
+		t.Expiry = answer.Expiry
+	}
 }
 
 // fill sets everything but the decision.

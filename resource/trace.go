@@ -57,15 +57,23 @@ type Step struct {
 
 // Trace makes the checks of [Verifier.VerifyRequest] in its order, with its code,
 // and goes on after one has failed, for whoever has to explain a refusal. The
-// reason of its first failed step is that of VerifyRequest. It is no decision:
+// reason of its first failed step is that of VerifyRequest, but that no issuer is
+// asked about a token: of an opaque one there is little to say. It is no decision:
 // nothing may be served because of it.
 func (v *Verifier) Trace(r *http.Request, scopes ...string) []Step {
 	t := &trace{v: v, r: r, now: v.clock(), scopes: scopes}
 	raw, p := bearerToken(r)
+	if p == nil {
+		p = checkB64Token(raw)
+	}
 	t.add(StepAuthorization, "one bearer token in the Authorization header", "", p)
 	t.certificate()
 	if p != nil {
 		t.skip("there is no token", allSteps[slices.Index(allSteps, StepForm):]...)
+		return t.steps
+	}
+	if v.isOpaque(raw) {
+		t.skip("the token is opaque: only its issuer can say what it is", allSteps[slices.Index(allSteps, StepForm):]...)
 		return t.steps
 	}
 	t.token(raw)

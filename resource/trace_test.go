@@ -71,6 +71,9 @@ func TestTraceAgreesWithTheVerifier(t *testing.T) {
 		"two headers":             requestWith(good, &b.acme, func(r *http.Request) { r.Header.Add("Authorization", "Bearer x") }),
 		"no token":                requestWith(good, &b.acme, func(r *http.Request) { r.Header.Del("Authorization") }),
 		"opaque":                  request("opaque", &b.acme),
+		"no b64token":             request(good+" x", &b.acme),
+		"neither":                 request("a b", nil),
+		"expired, no b64token":    request(good+",", &expired),
 		"alg none":                request(sign(h.with("alg", "none"), c), &b.acme),
 		"alg and typ":             request(sign(h.with("alg", "HS256").with("typ", "JWT"), c), &b.acme),
 		"no kid":                  request(sign(h.with("kid", nil), c), &b.acme),
@@ -137,6 +140,22 @@ func TestTraceWhereUnboundIsAllowed(t *testing.T) {
 	b.agree(t, request(b.token(b.acme), nil))
 	b.agree(t, request(b.token(b.acme), &b.mallory))
 	b.agree(t, request(b.sign(b.header().text(), b.claims(b.acme).with("cnf", nil).text()), nil))
+}
+
+// TestTraceOfOpaqueTokens: what only the issuer can say is not made up.
+func TestTraceOfOpaqueTokens(t *testing.T) {
+	b := newBench(t, func(c *resource.Config) { c.Introspection, c.AcceptOpaque = &oracle{}, true })
+	steps := b.verifier.Trace(request("opaque", &b.acme))
+	if got := verdict(steps); got != "" || len(steps) != 18 {
+		t.Errorf("%q: %+v", got, steps)
+	}
+	if s := find(t, steps, resource.StepForm); s.Outcome != resource.NotChecked || s.Detail != "the token is opaque: only its issuer can say what it is" {
+		t.Errorf("%+v", s)
+	}
+	if got := verdict(b.verifier.Trace(request("opaque", nil))); got != decision.CertificateMissing {
+		t.Errorf("without a certificate: %q", got)
+	}
+	b.agree(t, request(b.token(b.acme), &b.mallory))
 }
 
 // FuzzTrace holds Trace to VerifyRequest on tokens that the issuer did sign.

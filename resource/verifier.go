@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/certbound/certbound/keys/peercert"
@@ -107,7 +106,7 @@ func (v *Verifier) verify(r *http.Request, c call, token *Token) *problem {
 	}
 	// 3. The token's form and header, and its claims, not believed yet.
 	if tok == nil {
-		if v.trusts.opaque != nil && strings.Count(raw, ".") != 2 {
+		if v.isOpaque(raw) {
 			return v.verifyOpaque(r.Context(), raw, peer, c, token)
 		}
 		if tok, p = v.read(raw, e); p != nil {
@@ -152,7 +151,7 @@ func (v *Verifier) verify(r *http.Request, c call, token *Token) *problem {
 	}
 	token.fill(tok, peer)
 	if answer != nil {
-		token.Scopes = common(token.Scopes, answer.Scopes)
+		token.narrow(answer)
 	}
 	return nil
 }
