@@ -19,9 +19,12 @@ var identityHeaders = map[string]bool{
 	"x-userinfo":           true, "x-id-token": true, // APISIX, Kong
 	"x-endpoint-api-userinfo": true,                        // Google Cloud Endpoints
 	"x-proxy-user":            true, "x-proxy-roles": true, // OpenSearch
-	"x-spiffe-id": true, "x-certbound": true, "clientcert": true, "impersonate-user": true, "impersonate-group": true,
+	// A hop-by-hop header is gone before this; its look-alikes are not.
+	"proxy-authorization": true,
+	"x-spiffe-id":         true, "x-certbound": true, "clientcert": true, "impersonate-user": true, "impersonate-group": true,
 	// From where.
 	"forwarded": true, "x-forwarded": true, "x-real-ip": true, "x-real-port": true, "true-client-ip": true,
+	"client-ip":        true, // what PHP programs and their like ask for first
 	"fastly-client-ip": true, "fly-client-ip": true, "do-connecting-ip": true, "proxy-client-ip": true,
 	"x-azure-clientip": true, "x-azure-socketip": true, "x-cluster-client-ip": true, "x-originating-ip": true,
 	"x-nf-client-connection-ip": true, "x-vercel-forwarded-for": true,
@@ -29,7 +32,9 @@ var identityHeaders = map[string]bool{
 	// What: another method, path, scheme or host than the one policy was applied to.
 	"x-http-method": true, "x-http-method-override": true, "x-method-override": true,
 	"x-original-url": true, "x-original-uri": true, "x-original-host": true, "x-original-method": true,
-	"x-rewrite-url": true, "x-host": true, "x-scheme": true, "x-url-scheme": true, "front-end-https": true,
+	"x-http-host-override":    true,
+	"x-middleware-subrequest": true, // Next.js took it for "has been checked" (CVE-2025-29927)
+	"x-rewrite-url":           true, "x-host": true, "x-scheme": true, "x-url-scheme": true, "front-end-https": true,
 	// How long: what bounds the body is net/http's to write. Here they only ever are
 	// look-alikes such as Content_Length, which some servers take for the real one.
 	"content-length": true, "transfer-encoding": true,
