@@ -1,8 +1,8 @@
 // Package ratelimit keeps one token bucket for each of a bounded number of names.
 // The arithmetic is golang.org/x/time/rate's; this package owns which buckets are
 // remembered. It knows neither requests nor tokens, and must not be asked about a
-// name that nobody has verified: whoever could invent names could push those of
-// others out.
+// name that costs its bearer nothing: whoever could invent names could push those of
+// others out. A name is that of a verified token, or an address that has answered.
 package ratelimit
 
 import (

@@ -82,8 +82,10 @@ type Remote struct {
 type snapshot struct {
 	set     Set
 	fetched time.Time
-	expires time.Time // when to ask again
+	maxAge  time.Duration // when to ask again
 }
+
+func (s *snapshot) fresh(now time.Time) bool { return Age(s.fetched, now) < s.maxAge }
 
 // flight is one fetch; done is closed when its result is in the Remote.
 type flight struct{ done chan struct{} }
@@ -139,7 +141,7 @@ func (r *Remote) lookUp(kid string) ([]jose.JSONWebKey, *flight, error) {
 		}
 		return nil, nil, r.unavailable()
 	}
-	keys, fresh := s.set.byID(kid), now.Before(s.expires)
+	keys, fresh := s.set.byID(kid), s.fresh(now)
 	if fresh && (len(keys) > 0 || now.Before(r.unknown[kid])) {
 		return keys, nil, nil
 	}
@@ -170,7 +172,7 @@ func (r *Remote) afterFetch(kid string) ([]jose.JSONWebKey, error) {
 	if s == nil {
 		return nil, r.unavailable()
 	}
-	keys, fresh := s.set.byID(kid), now.Before(s.expires)
+	keys, fresh := s.set.byID(kid), s.fresh(now)
 	if len(keys) == 0 && r.failures == 0 && len(r.unknown) < maxUnknown {
 		r.unknown[kid] = now.Add(unknownFor)
 	}
@@ -181,7 +183,7 @@ func (r *Remote) afterFetch(kid string) ([]jose.JSONWebKey, error) {
 // usable is the current set, unless there is none, it is empty, or too old.
 func (r *Remote) usable(now time.Time) *snapshot {
 	s := r.current
-	if s == nil || len(s.set) == 0 || now.Sub(s.fetched) >= r.maxStale {
+	if s == nil || len(s.set) == 0 || Age(s.fetched, now) >= r.maxStale {
 		return nil
 	}
 	return s
@@ -228,7 +230,7 @@ func (r *Remote) fetch(f *flight, rediscover bool) {
 	if r.current != nil {
 		set.keep(r.current.set)
 	}
-	r.current = &snapshot{set: set, fetched: now, expires: now.Add(maxAge)}
+	r.current = &snapshot{set: set, fetched: now, maxAge: maxAge}
 	for kid, until := range r.unknown {
 		if !now.Before(until) || len(set.byID(kid)) > 0 {
 			delete(r.unknown, kid)

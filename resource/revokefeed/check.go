@@ -7,6 +7,7 @@ import (
 
 	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
+	"github.com/certbound/certbound/resource/jwks"
 )
 
 // ErrStale means that the authorization server has not been heard for too long,
@@ -33,7 +34,7 @@ func (f *Follower) Check(c *accesstoken.Claims, keyID string) (decision.Reason, 
 	}
 	reason := s.table.reason(c, keyID, now.Unix())
 	if !f.fresh(s, now) {
-		return reason, f.staleError(fmt.Sprintf("the last good answer is %v old", age(s.good, now).Truncate(time.Second)))
+		return reason, f.staleError(fmt.Sprintf("the last good answer is %v old", jwks.Age(s.good, now).Truncate(time.Second)))
 	}
 	return reason, nil
 }
@@ -67,14 +68,8 @@ func (t *table) deniesKey(keyID string, now int64) bool {
 }
 
 func (f *Follower) fresh(s *snapshot, now time.Time) bool {
-	a := age(s.good, now)
+	a := jwks.Age(s.good, now)
 	return a >= 0 && a <= f.maxStaleness
-}
-
-// age is how long ago good was. The monotonic clock stands still while a machine
-// is suspended and the wall clock can be set back: the larger of both is taken.
-func age(good, now time.Time) time.Duration {
-	return max(now.Sub(good), now.Round(0).Sub(good.Round(0)))
 }
 
 func (f *Follower) staleError(what string) error {
@@ -95,9 +90,9 @@ func (f *Follower) Ready() error {
 // waited for the first one.
 func (f *Follower) Age() time.Duration {
 	if s := f.current.Load(); s != nil {
-		return age(s.good, f.clock())
+		return jwks.Age(s.good, f.clock())
 	}
-	return age(f.created, f.clock())
+	return jwks.Age(f.created, f.clock())
 }
 
 // Seq is the sequence number of the state, 0 before there is one.

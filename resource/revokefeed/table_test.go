@@ -166,21 +166,6 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// TestAge: the monotonic clock stands still while a machine is suspended, and
-// the wall clock can be set.
-func TestAge(t *testing.T) {
-	good := time.Now()
-	if a := age(good, good.Add(time.Minute)); a != time.Minute {
-		t.Errorf("both clocks: %v", a)
-	}
-	if a := age(good, good.Round(0).Add(time.Hour)); a != time.Hour {
-		t.Errorf("wall clock only: %v", a)
-	}
-	if a := age(good, good.Round(0).Add(-time.Hour)); a != -time.Hour {
-		t.Errorf("wall clock set back: %v", a)
-	}
-}
-
 // TestTokensOfAnOldGenerationGo: when the client's generation says what single
 // entries said, they are forgotten, and nothing that they denied comes back.
 func TestTokensOfAnOldGenerationGo(t *testing.T) {
