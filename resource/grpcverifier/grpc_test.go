@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"log/slog"
 	"net"
@@ -23,6 +24,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	health "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"github.com/certbound/certbound/keys/keystest"
@@ -39,6 +41,7 @@ const (
 	audience = "https://grpc.example"
 	check    = "/grpc.health.v1.Health/Check"
 	watch    = "/grpc.health.v1.Health/Watch"
+	upload   = "/test.v1.Files/Upload"
 	list     = "/grpc.health.v1.Health/List"
 )
 
@@ -80,11 +83,24 @@ type bench struct {
 	acme, mallory keystest.Pair
 	address       string
 	steps         chan struct{}
+	tokens        *grpcverifier.Interceptor
 
 	mu      sync.Mutex
 	now     time.Time
 	dead    decision.Reason
 	reasons []decision.Reason
+	asked   int // how often the issuer was, about a token
+}
+
+// Introspect is resource.Introspector.
+func (b *bench) Introspect(context.Context, string) (*accesstoken.Claims, bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked++
+	return &accesstoken.Claims{
+		Issuer: issuer, ClientID: "acme", Audience: []string{audience}, Expiry: b.now.Add(time.Minute),
+		Scopes: []string{"read"}, Thumbprint: thumbprint.Of(b.acme.Cert),
+	}, true, nil
 }
 
 func (b *bench) clock() time.Time {
@@ -121,19 +137,20 @@ func newBench(t *testing.T) *bench {
 	b.acme, b.mallory = ca.Client(t, keystest.CommonName("acme")), ca.Client(t, keystest.CommonName("mallory"))
 	verifier, err := resource.New(resource.Config{
 		Issuer: issuer, Audience: audience, Keys: jwks.Set{{Key: &key.PublicKey, KeyID: "k1"}},
-		Revocations: b, Clock: b.clock, Logger: slog.New(slog.DiscardHandler),
+		Revocations: b, Introspection: b, Clock: b.clock, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	tokens, err := grpcverifier.New(grpcverifier.Config{
 		Verifier: verifier, Clock: b.clock, Logger: slog.New(slog.DiscardHandler),
-		Methods: map[string]resource.Policy{check: {AllOf: []string{"read"}}, watch: {AnyOf: []string{"read", "watch"}}},
+		Methods: map[string]resource.Policy{check: {AllOf: []string{"read"}}, watch: {AnyOf: []string{"read", "watch"}}, upload: {AllOf: []string{"read"}, Introspect: true}},
 		Observe: func(d *decision.Decision) { b.change(func() { b.reasons = append(b.reasons, d.Reason) }) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.tokens = tokens
 	pair := ca.Server(t)
 	server := grpc.NewServer(
 		grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{pair.TLS()}, ClientAuth: tls.RequestClientCert, SessionTicketsDisabled: true})),
@@ -289,6 +306,46 @@ func TestStream(t *testing.T) {
 		if _, err := stream.Recv(); why(err) != end.want {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// messages is a stream over which messages come without end.
+type messages struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (m messages) Context() context.Context { return m.ctx }
+func (messages) RecvMsg(any) error          { return nil }
+func (messages) SendMsg(any) error          { return nil }
+
+// TestUpload: a stream ends for what comes in as well, and its issuer is asked when
+// it is opened and not again.
+func TestUpload(t *testing.T) {
+	b := newBench(t)
+	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+b.token(t, b.acme, "read")))
+	ctx = peer.NewContext(ctx, &peer.Peer{AuthInfo: credentials.TLSInfo{State: tls.ConnectionState{
+		HandshakeComplete: true, PeerCertificates: []*x509.Certificate{b.acme.Cert},
+	}}})
+	err := b.tokens.Stream(nil, messages{ctx: ctx}, &grpc.StreamServerInfo{FullMethod: upload}, func(_ any, s grpc.ServerStream) error {
+		for range 3 {
+			b.change(func() { b.now = b.now.Add(time.Second) })
+			if err := s.RecvMsg(nil); err != nil {
+				t.Errorf("a good stream: %v", err)
+			}
+		}
+		b.change(func() { b.dead = decision.TokenRevoked })
+		if err := s.RecvMsg(nil); err != nil {
+			t.Errorf("within the second: %v", err)
+		}
+		b.change(func() { b.now = b.now.Add(time.Second) })
+		if err := s.RecvMsg(nil); why(err) != "Unauthenticated token_revoked" {
+			t.Errorf("revoked: %v", err)
+		}
+		return s.SendMsg(nil)
+	})
+	if why(err) != "Unauthenticated token_revoked" || b.asked != 1 {
+		t.Errorf("%v, asked %d times", err, b.asked)
 	}
 }
 
