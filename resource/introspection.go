@@ -20,8 +20,8 @@ type Introspector interface {
 	// that the token is confirmed by another method; any other error means that
 	// the issuer could not be asked, and nothing is served.
 	//
-	// It is called once per request that asks, without any memory here, so that a
-	// token is good for not a moment longer than its issuer says.
+	// It is called once per request that asks, without any memory of good tokens here,
+	// so that one is good for not a moment longer than its issuer says.
 	Introspect(ctx context.Context, token string) (claims *accesstoken.Claims, active bool, err error)
 }
 
@@ -30,7 +30,7 @@ type Introspector interface {
 // issued it, and not that the answer is about this token and this certificate
 // (RFC 8705 §3.2).
 func (v *Verifier) introspect(ctx context.Context, t *trust, raw string, c *accesstoken.Claims, peer *peercert.Peer, now time.Time) (*accesstoken.Claims, *problem) {
-	answer, p := v.ask(ctx, t, raw, peer, now)
+	answer, p := v.ask(ctx, t, raw, peer, now, true)
 	switch {
 	case p != nil:
 		return nil, p
@@ -47,12 +47,17 @@ func (v *Verifier) introspect(ctx context.Context, t *trust, raw string, c *acce
 
 // ask gets the issuer's answer and checks what can be said of it alone: active,
 // issuer, audience, times, and its confirmation against the certificate of this
-// request, as if it were a token.
-func (v *Verifier) ask(ctx context.Context, t *trust, raw string, peer *peercert.Peer, now time.Time) (*accesstoken.Claims, *problem) {
+// request, as if it were a token. vouched is said of a token that was verified before.
+func (v *Verifier) ask(ctx context.Context, t *trust, raw string, peer *peercert.Peer, now time.Time, vouched bool) (*accesstoken.Claims, *problem) {
 	if t.Introspection == nil {
 		return nil, &problem{reason: decision.IntrospectionUnavailable, detail: "the route asks for introspection, and none is configured for the token's issuer"}
 	}
+	leave := t.gate.enter(callerOf(peer), vouched, now)
+	if leave == nil {
+		return nil, &problem{reason: decision.IntrospectionUnavailable, detail: "too many questions are under way for this certificate, or for all that have shown no good token yet"}
+	}
 	answer, active, err := t.Introspection.Introspect(ctx, raw)
+	leave()
 	switch {
 	case errors.Is(err, accesstoken.ErrUnbound):
 		return nil, &problem{reason: decision.TokenUnbound, detail: err.Error()}
@@ -83,11 +88,19 @@ func (v *Verifier) isOpaque(raw string) bool {
 // verifyOpaque decides about a token that says nothing itself.
 func (v *Verifier) verifyOpaque(ctx context.Context, raw string, peer *peercert.Peer, c call, token *Token) *problem {
 	t := v.trusts.opaque
-	if len(raw) > accesstoken.MaxSize {
+	switch {
+	case len(raw) > accesstoken.MaxSize:
 		return &problem{reason: decision.TokenMalformed, detail: "the opaque token is longer than a token may be"}
+	case len(raw) < minOpaque:
+		return &problem{reason: decision.TokenMalformed, detail: "the opaque token is too short to be one"}
+	case t.gate.isDead(raw, c.now):
+		return &problem{reason: decision.TokenInactive, detail: "the issuer said a moment ago that the token is not active"}
 	}
-	answer, p := v.ask(ctx, t, raw, peer, c.now)
+	answer, p := v.ask(ctx, t, raw, peer, c.now, false)
 	if p != nil {
+		if p.reason == decision.TokenInactive {
+			t.gate.dead(callerOf(peer), raw, v.clock()) // from when it was said
+		}
 		return p
 	}
 	tok := newReading(accesstoken.Header{}, answer, nil)
@@ -96,6 +109,7 @@ func (v *Verifier) verifyOpaque(ctx context.Context, raw string, peer *peercert.
 	if p := t.checkRevocation(answer, "", c.evidence); p != nil {
 		return p
 	}
+	t.gate.vouch(callerOf(peer), c.now)
 	if p := checkScopes(tok, nil, c.policy, c.evidence); p != nil {
 		return p
 	}

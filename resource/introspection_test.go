@@ -189,7 +189,7 @@ func TestIntrospectionThatNobodyAnswers(t *testing.T) {
 // TestOpaqueTokens: only where they are wanted, only with the binding, and never
 // as a second chance for a JWT.
 func TestOpaqueTokens(t *testing.T) {
-	const opaque = "mF_9.B5f-4~1JqM+/=="
+	const opaque = "mF_9.B5f-4~1JqM+/u7Wz0Q=="
 	o, l := &oracle{active: true}, &ledger{}
 	b := newBench(t, func(c *resource.Config) { c.Introspection, c.AcceptOpaque, c.Revocations = o, true, l })
 	o.claims = b.answer(b.acme)
@@ -212,6 +212,7 @@ func TestOpaqueTokens(t *testing.T) {
 		"of another API":           {opaque, &b.acme, "", func(c *accesstoken.Claims) { c.Audience = []string{"x"} }, true, decision.AudienceMismatch},
 		"of another issuer":        {opaque, &b.acme, "", func(c *accesstoken.Claims) { c.Issuer = "https://other.example" }, true, decision.IssuerMismatch},
 		"unbound":                  {opaque, &b.acme, "", func(c *accesstoken.Claims) { c.Thumbprint = thumbprint.Thumbprint{} }, true, decision.TokenUnbound},
+		"too short":                {"abcdefghijklmnopqrstu", &b.acme, "", nil, false, decision.TokenMalformed},
 		"too long":                 {strings.Repeat("a", accesstoken.MaxSize+1), &b.acme, "", nil, false, decision.TokenMalformed},
 		"a JWT that is expired":    {b.sign(b.header().text(), b.claims(b.acme).with("exp", 1).text()), &b.acme, "", nil, false, decision.TokenExpired},
 		"a JWT of nobody":          {b.sign(b.header().with("kid", "x").text(), b.claims(b.acme).text()), &b.acme, "", nil, false, decision.KeyUnknown},

@@ -49,12 +49,18 @@ type Issuer struct {
 	// every request that comes with one. Only one issuer may have it: an opaque
 	// token does not say whose it is, and must not be shown to the wrong one. A
 	// token that has the form of a JWT is never taken for an opaque one, so that
-	// introspection cannot rescue a JWT that was refused.
+	// introspection cannot rescue a JWT that was refused. Nobody's opaque tokens take
+	// the places of others: questions are bounded for each certificate, and for all
+	// together that have shown no good token yet, which is half of what package
+	// introspection asks at a time.
 	AcceptOpaque bool
 }
 
 // trust is an issuer that is ready to be relied on.
-type trust struct{ Issuer }
+type trust struct {
+	Issuer
+	gate *gate // to Introspection
+}
 
 // trusts are the issuers of a verifier.
 type trusts struct {
@@ -107,7 +113,7 @@ func (a *trusts) add(i Issuer, clock func() time.Time, logger *slog.Logger) erro
 		}
 		i.Keys = remote
 	}
-	t := &trust{i}
+	t := &trust{i, newGate()}
 	if i.AcceptOpaque {
 		if a.opaque != nil {
 			return fmt.Errorf("resource: AcceptOpaque of %q and of %q: an opaque token does not say whose it is", a.opaque.Issuer.Issuer, i.Issuer)

@@ -74,7 +74,7 @@ func TestIntrospectionAsksTheTokensIssuer(t *testing.T) {
 	if _, err := b.verifier.VerifyPolicy(request(token, &b.acme), resource.Policy{Introspect: true}); err != nil {
 		t.Error(err)
 	}
-	if _, err := b.verifier.VerifyRequest(request("opaque", &b.acme)); err != nil {
+	if _, err := b.verifier.VerifyRequest(request("an-opaque-token-of-theirs", &b.acme)); err != nil {
 		t.Error(err)
 	}
 	if len(mine.asked) != 0 || len(theirs.asked) != 2 {
@@ -82,7 +82,7 @@ func TestIntrospectionAsksTheTokensIssuer(t *testing.T) {
 	}
 	// An answer cannot speak for another issuer.
 	theirs.claims.Issuer = issuerURL
-	if _, err := b.verifier.VerifyRequest(request("opaque", &b.acme)); reason(t, err) != decision.IssuerMismatch {
+	if _, err := b.verifier.VerifyRequest(request("an-opaque-token-of-theirs", &b.acme)); reason(t, err) != decision.IssuerMismatch {
 		t.Errorf("got %v", err)
 	}
 }
