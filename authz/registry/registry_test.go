@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/certbound/certbound/keys/thumbprint"
@@ -164,5 +166,70 @@ func TestReadingKnowsWhetherItWasUsed(t *testing.T) {
 	}
 	if _, err := reading.Client(t.Context(), "acme"); err != nil || !reading.Used() {
 		t.Errorf("used: %v, error %v", reading.Used(), err)
+	}
+}
+
+// owned is a store with one API for each first letter of a scope.
+type owned struct{ counted }
+
+func (o *owned) APIsOwningScopes(_ context.Context, scopes []string) ([]storage.API, error) {
+	o.reads++
+	var apis []storage.API
+	for _, scope := range scopes {
+		if scope[0] != 'x' {
+			apis = append(apis, storage.API{ID: scope[:1], Audience: "https://" + scope[:1]})
+		}
+	}
+	return apis, o.err
+}
+
+func (o *owned) APIByAudience(_ context.Context, audience string) (storage.API, error) {
+	o.reads++
+	return storage.API{ID: audience[len("https://"):], Audience: audience}, o.err
+}
+
+// TestScopesOfAClientsChoice: a client asks for each subset of its scopes, in each
+// order, and memory holds what there are of scopes.
+func TestScopesOfAClientsChoice(t *testing.T) {
+	store := &owned{counted{version: 1}}
+	r, err := New(store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := view(t, r)
+	scopes := []string{"b1", "a1", "a2", "c1", "x1", "a3", "b2", "c2", "x2", "a4"}
+	for subset := range 1 << len(scopes) {
+		var asked []string
+		want := map[string]bool{}
+		for i, scope := range scopes {
+			if subset&(1<<i) != 0 {
+				asked = append(asked, scope)
+				want[scope[:1]] = scope[0] != 'x'
+			}
+		}
+		if subset%2 == 1 {
+			slices.Reverse(asked)
+		}
+		apis, err := v.APIsOwningScopes(t.Context(), asked)
+		if err != nil || !slices.IsSortedFunc(apis, func(a, b storage.API) int { return strings.Compare(a.ID, b.ID) }) {
+			t.Fatalf("%q: %v, %v", asked, apis, err)
+		}
+		for _, api := range apis {
+			if !want[api.ID] {
+				t.Fatalf("%q: API %s", asked, api.ID)
+			}
+			delete(want, api.ID)
+		}
+		delete(want, "x")
+		if len(want) != 0 {
+			t.Fatalf("%q: %v, missing %v", asked, apis, want)
+		}
+	}
+	if n, m := len(v.owner.held), len(v.byAudience.held); n != 8 || m != 3 {
+		t.Errorf("%d owners and %d APIs are remembered, want 8 and 3", n, m)
+	}
+	store.err = errors.New("no disk")
+	if _, err := v.APIsOwningScopes(t.Context(), []string{"d1"}); err == nil {
+		t.Error("a database that fails is no error")
 	}
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/certbound/certbound/keys/thumbprint"
@@ -24,7 +25,7 @@ type View struct {
 	known        memory[thumbprint.Thumbprint, storage.Certificate]
 	allowed      memory[thumbprint.Thumbprint, struct{}] // certificates that are not denied
 	byAudience   memory[string, storage.API]
-	owning       memory[string, []storage.API] // by scopes, joined
+	owner        memory[string, string] // of a scope: the audience of its API
 }
 
 func newView(store Store, version int64) *View { return &View{store: store, version: version} }
@@ -84,8 +85,46 @@ func (v *View) APIByAudience(ctx context.Context, audience string) (storage.API,
 	return v.byAudience.get(audience, func() (storage.API, error) { return v.store.APIByAudience(ctx, audience) })
 }
 
-// APIsOwningScopes implements what package token reads.
+// APIsOwningScopes implements what package token reads. The owner is remembered of
+// each scope, and not of all that were asked for together: of those a client can
+// choose as many different ones as it likes.
 func (v *View) APIsOwningScopes(ctx context.Context, scopes []string) ([]storage.API, error) {
-	// A scope has no space in it, RFC 6749 §3.3.
-	return v.owning.get(strings.Join(scopes, " "), func() ([]storage.API, error) { return v.store.APIsOwningScopes(ctx, scopes) })
+	var audiences []string
+	for _, scope := range scopes {
+		audience, err := v.owner.get(scope, func() (string, error) { return v.ownerOf(ctx, scope) })
+		if err == errNotOwned { //nolint:errorlint // our own, never wrapped
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(audiences, audience) {
+			audiences = append(audiences, audience)
+		}
+	}
+	apis := make([]storage.API, len(audiences))
+	for i, audience := range audiences {
+		api, err := v.APIByAudience(ctx, audience)
+		if err != nil {
+			return nil, err
+		}
+		apis[i] = api
+	}
+	slices.SortFunc(apis, func(a, b storage.API) int { return strings.Compare(a.ID, b.ID) })
+	return apis, nil
+}
+
+// errNotOwned keeps a scope that no API owns out of memory.
+var errNotOwned = errors.New("registry: no API owns the scope")
+
+// ownerOf reads the audience of the one API that owns the scope.
+func (v *View) ownerOf(ctx context.Context, scope string) (string, error) {
+	apis, err := v.store.APIsOwningScopes(ctx, []string{scope})
+	if err != nil {
+		return "", err
+	}
+	if len(apis) == 0 {
+		return "", errNotOwned
+	}
+	return apis[0].Audience, nil // scopes are unique across APIs
 }
