@@ -8,6 +8,7 @@ import (
 
 	"github.com/certbound/certbound/authz/keyset"
 	"github.com/certbound/certbound/authz/revoke"
+	"github.com/certbound/certbound/keys/thumbprint"
 )
 
 // KeySets says how the key sets of self-signed clients are read that registered a
@@ -31,7 +32,7 @@ func (s *Server) newKeySets(c Config, notifier *revoke.Notifier) (*keyset.Refres
 }
 
 // keySetWisher is who hears of certificates that are not registered.
-func (s *Server) keySetWisher() func(clientID string) {
+func (s *Server) keySetWisher() func(clientID string, shown thumbprint.Thumbprint) {
 	if s.keySets == nil {
 		return nil
 	}

@@ -93,9 +93,10 @@ type CertificateSource string
 // The sources. Being seen gives a certificate no right: it is a note of what the
 // client's trust bundle and matcher accepted.
 const (
-	CertificateRegistered CertificateSource = ""         // by an administrator, or at a jwks_uri
-	CertificateSeen       CertificateSource = "seen"     // a tls_client_auth client showed it
-	CertificateEnrolled   CertificateSource = "enrolled" // signed here for an enrolment link
+	CertificateRegistered CertificateSource = ""          // by an administrator
+	CertificateSeen       CertificateSource = "seen"      // a tls_client_auth client showed it
+	CertificateEnrolled   CertificateSource = "enrolled"  // signed here for an enrolment link
+	CertificatePublished  CertificateSource = "published" // at its client's jwks_uri: that client's word, which takes it from nobody
 )
 
 // Registered reports whether somebody decided that the certificate is the client's.

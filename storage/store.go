@@ -161,7 +161,8 @@ type CertificateReader interface {
 // CertificateWriter writes client certificates.
 type CertificateWriter interface {
 	// AddCertificate inserts c; ErrConflict if any client has that thumbprint. What was
-	// only seen of the same client is registered by it, and keeps when it was seen.
+	// only seen of the same client, or published by it, is registered by it, and keeps
+	// when it was seen.
 	AddCertificate(ctx context.Context, c Certificate) error
 	// RemoveCertificate deletes a client's certificate; ErrNotFound if the client
 	// has none with that thumbprint.

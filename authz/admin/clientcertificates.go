@@ -49,6 +49,9 @@ func addCertificate(h *Handler, c *call) (*answer, error) {
 		if err := certificateFits(ctx, tx, c, have, record); err != nil {
 			return err
 		}
+		if err := keyset.Yield(ctx, tx, record.Record.Thumbprint, have.ID, c.now); err != nil {
+			return err
+		}
 		if err := tx.AddCertificate(ctx, record.Record); err != nil {
 			return err
 		}
@@ -81,8 +84,9 @@ func certificateFits(ctx context.Context, tx storage.Tx, c *call, client client,
 	}
 	owner, err := tx.Certificate(ctx, wanted.Record.Thumbprint)
 	// What this client was only seen with is registered by it.
-	seen := err == nil && !owner.Registered() && owner.ClientID == client.ID
-	if !seen && !errors.Is(err, storage.ErrNotFound) {
+	// What another client publishes is not that client's for it.
+	free := err == nil && (!owner.Registered() && owner.ClientID == client.ID || keyset.Yields(owner, client.ID))
+	if !free && !errors.Is(err, storage.ErrNotFound) {
 		if err != nil {
 			return err
 		}

@@ -32,8 +32,9 @@ type Config struct {
 
 	// Unregistered, when set, hears of a self-signed client with a jwks_uri that
 	// showed a certificate it is not registered with: it may have published it a
-	// moment ago. It is called within the request and must not block.
-	Unregistered func(clientID string)
+	// moment ago. Who showed it has proved its key, and claims to be that client. It is
+	// called within the request and must not block.
+	Unregistered func(clientID string, shown thumbprint.Thumbprint)
 }
 
 // realm is named in the challenge when the Authorization header was used.

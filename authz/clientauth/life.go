@@ -14,14 +14,16 @@ import (
 // onRecord looks up the certificate of a tls_client_auth client that has proved its
 // path and subject. Being on record gives nothing; it can only take away: a
 // certificate that somebody registered for one client is no other's, and a client
-// may be registered so that others than those on record are refused.
+// may be registered so that others than those on record are refused. What another
+// client publishes at its jwks_uri takes nothing away: certificates are no secret,
+// and anybody can publish this one.
 func (a *Authenticator) onRecord(ctx context.Context, client storage.Client, peer *peercert.Peer) (storage.Certificate, *oauth.Error) {
 	record, err := a.Records.Certificate(ctx, peer.Thumbprint)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return storage.Certificate{}, oauth.RefuseFor(decision.StorageUnavailable, err)
 	}
-	known := err == nil && record.Registered()
-	ours := known && record.ClientID == client.ID
+	ours := err == nil && record.Registered() && record.ClientID == client.ID
+	known := ours || err == nil && record.Registered() && record.Source != storage.CertificatePublished
 	switch {
 	case known && !ours:
 		return storage.Certificate{}, &oauth.Error{

@@ -21,7 +21,7 @@ func (a *Authenticator) verifySelfSigned(ctx context.Context, client storage.Cli
 	// What was seen or signed here when the client was registered for tls_client_auth
 	// is no credential of this method.
 	registered = slices.DeleteFunc(slices.Clone(registered), func(c storage.Certificate) bool {
-		return c.Source != storage.CertificateRegistered
+		return c.Source != storage.CertificateRegistered && c.Source != storage.CertificatePublished
 	})
 	for _, certificate := range registered {
 		if certificate.Thumbprint.Equal(peer.Thumbprint) {
@@ -29,7 +29,7 @@ func (a *Authenticator) verifySelfSigned(ctx context.Context, client storage.Cli
 		}
 	}
 	if client.JWKSURI != "" && a.Unregistered != nil {
-		a.Unregistered(client.ID)
+		a.Unregistered(client.ID, peer.Thumbprint)
 	}
 	refusal := oauth.Refuse(decision.CertificateNotRegistered,
 		"the presented certificate is not one of those registered for this client; after a renewal the new certificate must be registered, or published at the client's jwks_uri")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/keys/keystest"
+	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/resource/decision"
 )
 
@@ -15,7 +16,7 @@ func TestUnregisteredIsHeard(t *testing.T) {
 	stranger, expired := keystest.SelfSigned(t), keystest.SelfSigned(t, keystest.Expired())
 	self := clients(t)["self-signed"]
 	var heard []string
-	a, err := New(Config{Records: self.records, Trust: self.trust, Clock: time.Now, Unregistered: func(id string) { heard = append(heard, id) }})
+	a, err := New(Config{Records: self.records, Trust: self.trust, Clock: time.Now, Unregistered: func(id string, _ thumbprint.Thumbprint) { heard = append(heard, id) }})
 	if err != nil {
 		t.Fatal(err)
 	}

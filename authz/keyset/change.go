@@ -33,10 +33,47 @@ func Record(clientID string, leaf *x509.Certificate, now time.Time) storage.Cert
 	}
 }
 
+// Yield takes a certificate, which somebody is about to register for clientID, from
+// a client that merely publishes it at its jwks_uri: to publish another's certificate
+// is no claim to it. The publisher's set is read again at once, so that its status
+// says that the certificate is another's.
+func Yield(ctx context.Context, tx storage.Tx, t thumbprint.Thumbprint, clientID string, now time.Time) error {
+	owner, err := tx.Certificate(ctx, t)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !Yields(owner, clientID) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := remove(ctx, tx, owner, now); err != nil {
+		return err
+	}
+	set, err := tx.KeySet(ctx, owner.ClientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	set.DueAt = now
+	return tx.UpdateKeySet(ctx, set)
+}
+
+// Yields reports whether a certificate on record stands in nobody's way who registers
+// it for clientID, because another client merely publishes it.
+func Yields(record storage.Certificate, clientID string) bool {
+	return record.Source == storage.CertificatePublished && record.ClientID != clientID
+}
+
 // Add registers a certificate. When it was taken from this client before, resource
 // servers are told that its tokens bound to it are good again; what an administrator
 // has revoked stays so, and so does what was taken from another client.
 func Add(ctx context.Context, tx storage.Tx, c storage.Certificate, now time.Time) error {
+	if c.Source == storage.CertificateRegistered {
+		if err := Yield(ctx, tx, c.Thumbprint, c.ClientID, now); err != nil {
+			return err
+		}
+	}
 	if err := tx.AddCertificate(ctx, c); err != nil {
 		return err
 	}
@@ -80,8 +117,10 @@ func tell(ctx context.Context, tx storage.Tx, action storage.FeedAction, c stora
 }
 
 // replace brings a client's certificates to those of the set. One that another
-// client has is left out and noted: a certificate belongs to one client.
-func replace(ctx context.Context, tx storage.Tx, clientID string, set *Set, now time.Time) (change, error) {
+// client has is left out and noted: a certificate belongs to one client. Of two that
+// publish the same one it is theirs who has shown it first, which takes its key;
+// before anybody has, it is theirs whose set was read first.
+func replace(ctx context.Context, tx storage.Tx, clientID string, set *Set, shown func(string, thumbprint.Thumbprint) bool, now time.Time) (change, error) {
 	c := change{ignored: slices.Clone(set.Ignored)}
 	registered, err := tx.ClientCertificates(ctx, clientID)
 	if err != nil {
@@ -98,7 +137,14 @@ func replace(ctx context.Context, tx storage.Tx, clientID string, set *Set, now 
 	}
 	for _, leaf := range set.Certificates {
 		record := Record(clientID, leaf, now)
+		record.Source = storage.CertificatePublished
 		owner, err := tx.Certificate(ctx, record.Thumbprint)
+		if err == nil && Yields(owner, clientID) && owner.FirstSeen.IsZero() && shown(clientID, record.Thumbprint) {
+			if err := Yield(ctx, tx, record.Thumbprint, clientID, now); err != nil {
+				return c, err
+			}
+			err = storage.ErrNotFound
+		}
 		switch {
 		case err == nil && owner.ClientID != clientID:
 			c.ignored = append(c.ignored, fmt.Sprintf("certificate %s: it is registered for another client", record.Thumbprint))

@@ -32,6 +32,7 @@ func (r *Refresher) refresh(ctx context.Context, claimed storage.KeySet) {
 		}
 		return
 	}
+	r.forgetShown(claimed.ClientID, result.change.added)
 	if result.change.any() {
 		r.config.Notify()
 	}
@@ -80,7 +81,7 @@ func (r *Refresher) store(ctx context.Context, claimed storage.KeySet, set *Set,
 			return err
 		}
 		if failed == nil {
-			if done.change, err = replace(ctx, tx, claimed.ClientID, set, now); err != nil {
+			if done.change, err = replace(ctx, tx, claimed.ClientID, set, r.wasShown, now); err != nil {
 				return err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/keys/fetch"
+	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -75,6 +76,7 @@ type Refresher struct {
 
 	mu     sync.Mutex
 	wishes map[string]struct{} // clients whose set should be read early
+	shown  map[use]struct{}    // certificates that somebody has proved under a client's name
 }
 
 // New checks c and returns a Refresher. It does nothing before Run.
@@ -91,18 +93,48 @@ func New(c Config) (*Refresher, error) {
 	if c.Floor < time.Second || c.Interval < c.Floor {
 		return nil, fmt.Errorf("keyset: Interval %s and Floor %s: at least a second, and the floor not above", c.Interval, c.Floor)
 	}
-	return &Refresher{config: c, slots: make(chan struct{}, workers), wishes: map[string]struct{}{}}, nil
+	return &Refresher{config: c, slots: make(chan struct{}, workers), wishes: map[string]struct{}{}, shown: map[use]struct{}{}}, nil
 }
 
 // Wish asks for a client's set to be read before it is due: somebody has shown a
 // certificate that is not in it, and the client may have published it a moment
 // ago. It never blocks, and the floor holds: a stranger who knows a client's name
-// can cause no more than one try per floor.
-func (r *Refresher) Wish(clientID string) {
+// can cause no more than one try per floor. What was shown is remembered until the
+// set has been read, see replace.
+func (r *Refresher) Wish(clientID string, shown thumbprint.Thumbprint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.wishes) < maxWishes {
 		r.wishes[clientID] = struct{}{}
+	}
+	if len(r.shown) >= maxWishes {
+		for other := range r.shown { // any: the order of a map is random
+			delete(r.shown, other)
+			break
+		}
+	}
+	r.shown[use{clientID, shown}] = struct{}{}
+}
+
+// use is a certificate under a client's name.
+type use struct {
+	client string
+	print  thumbprint.Thumbprint
+}
+
+func (r *Refresher) wasShown(clientID string, t thumbprint.Thumbprint) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, was := r.shown[use{clientID, t}]
+	return was
+}
+
+// forgetShown forgets what was shown of a certificate that is the client's now.
+func (r *Refresher) forgetShown(clientID string, all []thumbprint.Thumbprint) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range all {
+		delete(r.shown, use{clientID, t})
 	}
 }
 

@@ -305,9 +305,9 @@ func TestWish(t *testing.T) {
 	} {
 		w.Advance(step.after)
 		for range 100 {
-			w.refresher.Wish("edge")
-			w.refresher.Wish("nobody")
-			w.refresher.Wish(authztest.ClientA) // has no address
+			w.refresher.Wish("edge", thumbprint.Thumbprint{1})
+			w.refresher.Wish("nobody", thumbprint.Thumbprint{1})
+			w.refresher.Wish(authztest.ClientA, thumbprint.Thumbprint{1}) // has no address
 		}
 		w.turn()
 		w.turn()
@@ -317,10 +317,10 @@ func TestWish(t *testing.T) {
 	}
 	w.has("edge", one)
 	for i := range 2 * maxWishes {
-		w.refresher.Wish(fmt.Sprint("client-", i))
+		w.refresher.Wish(fmt.Sprint("client-", i), thumbprint.Thumbprint{})
 	}
-	if n := len(w.refresher.wishes); n > maxWishes {
-		t.Errorf("%d wishes are kept", n)
+	if n, m := len(w.refresher.wishes), len(w.refresher.shown); n > maxWishes || m > maxWishes {
+		t.Errorf("%d wishes and %d certificates are kept", n, m)
 	}
 }
 

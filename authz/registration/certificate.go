@@ -86,6 +86,8 @@ func EnsureCertificates(ctx context.Context, tx storage.Tx, want ClientRecord) e
 	if err != nil {
 		return err
 	}
+	// What the client has published so far becomes registered by being named.
+	registered = slices.DeleteFunc(registered, func(c storage.Certificate) bool { return c.Source == storage.CertificatePublished })
 	for _, certificate := range want.Certificates {
 		if ContainsCertificate(registered, certificate.Record) {
 			continue

@@ -134,9 +134,10 @@ CREATE TABLE certificates (
     not_before INTEGER NOT NULL,
     not_after  INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
-    -- NULL: registered by an administrator or at a jwks_uri. seen: a PKI client showed
-    -- it, which says nothing about who may use it. enrolled: signed here for a link.
-    source        TEXT    CHECK (source IN ('seen', 'enrolled')),
+    -- NULL: registered by an administrator. seen: a PKI client showed it, which says
+    -- nothing about who may use it. enrolled: signed here for a link. published: its
+    -- client has it at its jwks_uri, where anybody can publish anybody's certificate.
+    source        TEXT    CHECK (source IN ('seen', 'enrolled', 'published')),
     -- Accepted until then, if that is before not_after; retire_told once resource
     -- servers have heard that it has passed.
     retire_at     INTEGER,

@@ -43,7 +43,7 @@ func (t *tx) AddCertificate(ctx context.Context, c storage.Certificate) error {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (thumbprint) DO UPDATE SET
 			created_at = excluded.created_at, source = excluded.source, retire_at = excluded.retire_at, retire_told = 0
-		WHERE certificates.source = 'seen' AND certificates.client_id = excluded.client_id RETURNING 1`,
+		WHERE certificates.source IN ('seen', 'published') AND certificates.client_id = excluded.client_id RETURNING 1`,
 		[]any{
 			c.Thumbprint[:], c.ClientID, c.DER, seconds(c.NotBefore), seconds(c.NotAfter), seconds(c.CreatedAt),
 			text(c.Source), seconds(c.RetireAt),
