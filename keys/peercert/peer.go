@@ -5,8 +5,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/certbound/certbound/keys/thumbprint"
 )
@@ -35,6 +37,8 @@ type Peer struct {
 	Leaf          *x509.Certificate
 	Intermediates []*x509.Certificate // as presented, unverified
 	Thumbprint    thumbprint.Thumbprint
+
+	binary atomic.Pointer[string] // of the leaf, once somebody has asked
 }
 
 // FromTLS returns the peer of a TLS connection. The handshake has proved that it
@@ -95,6 +99,25 @@ func nameText(raw []byte, parsed pkix.Name) string {
 		return parsed.String()
 	}
 	return sequence.String()
+}
+
+// Binary returns the leaf as RFC 9440 §2.2 tells it to a server behind a proxy: its
+// DER as an sf-binary (RFC 8941 §3.3.5). It is written once for all requests.
+func (p *Peer) Binary() string {
+	if known := p.binary.Load(); known != nil {
+		return *known
+	}
+	text := Binary(p.Leaf)
+	p.binary.Store(&text)
+	return text
+}
+
+// Binary is [Peer.Binary] for any certificate.
+func Binary(c *x509.Certificate) string {
+	b := make([]byte, 0, base64.StdEncoding.EncodedLen(len(c.Raw))+2)
+	b = append(b, ':')
+	b = base64.StdEncoding.AppendEncode(b, c.Raw)
+	return string(append(b, ':'))
 }
 
 // Serial returns the leaf's serial number in lower-case hex.

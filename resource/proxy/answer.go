@@ -4,6 +4,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 )
 
 // answerBody is the body of an answer on its way to the caller.
@@ -34,6 +35,10 @@ func (b *answerBody) Close() error {
 }
 
 func isEventStream(h http.Header) bool {
+	// Cheaper than parsing what nearly every answer has.
+	if kind, _, _ := strings.Cut(h.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") {
+		return false
+	}
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	return err == nil && kind == "text/event-stream"
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -52,25 +51,17 @@ func (i Identity) set(h http.Header, peer *peercert.Peer) {
 	}
 	switch i.Certificate {
 	case "", ClientCert:
-		h.Set("Client-Cert", binary(peer.Leaf.Raw))
+		h.Set("Client-Cert", peer.Binary())
 		if i.Chain && len(peer.Intermediates) > 0 {
 			parts := make([]string, len(peer.Intermediates))
 			for n, cert := range peer.Intermediates {
-				parts[n] = binary(cert.Raw)
+				parts[n] = peercert.Binary(cert)
 			}
 			h.Set("Client-Cert-Chain", strings.Join(parts, ", "))
 		}
 	case XFCC:
 		h.Set("X-Forwarded-Client-Cert", xfcc(peer, i.Chain))
 	}
-}
-
-// binary is an sf-binary (RFC 8941 §3.3.5), as RFC 9440 §2.2 wants it.
-func binary(der []byte) string {
-	b := make([]byte, 0, base64.StdEncoding.EncodedLen(len(der))+2)
-	b = append(b, ':')
-	b = base64.StdEncoding.AppendEncode(b, der)
-	return string(append(b, ':'))
 }
 
 // xfcc is one element of Envoy's header: what it calls Hash, Cert, Chain, Subject,

@@ -15,14 +15,18 @@ import (
 	"github.com/certbound/certbound/resource/decision"
 )
 
-// exchange is one allowed request on its way to the upstream and back.
+// exchange is one allowed request on its way to the upstream and back. Its parts
+// come and go together, so they are one piece of memory.
 type exchange struct {
 	route    *route
 	token    *resource.Token
-	decision decision.Decision
-	body     *pacedBody // nil when the request has none
-	watch    *watch
-	upgrade  bool // the request asks for a WebSocket, and may
+	decision *decision.Decision // the token's
+	body     *pacedBody         // nil when the request has none
+	upgrade  bool               // the request asks for a WebSocket, and may
+	pace     pace
+	watch    watch
+	writer   answerWriter
+	answer   answerBody
 }
 
 // exchangeKey finds the exchange in the context of the outbound request.
@@ -62,22 +66,25 @@ func (t byRoute) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // forward hands an allowed request to the upstream.
 func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, rt *route, verifier *resource.Verifier, token *resource.Token) {
-	x := &exchange{route: rt, token: token, decision: token.Decision, upgrade: rt.WebSocket && wantsWebSocket(r)}
+	x := &exchange{route: rt, token: token, decision: &token.Decision, upgrade: rt.WebSocket && wantsWebSocket(r)}
 	x.decision.Evidence.Route = rt.label
-	pace, answered := newPace(w, r), false
-	defer func() { pace.end(x.body, answered) }()
-	ctx := context.Context(nil)
-	x.watch, ctx = p.watchOver(r.Context(), rt, verifier, token)
+	x.pace.begin(w, r)
+	answered := false
+	defer func() { x.pace.end(x.body, answered) }()
+	ctx := p.watchOver(r.Context(), &x.watch, rt, verifier, token)
 	defer x.watch.stop()
 	out := r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
-	out.Header = withoutIdentity(r.Header, rt.ForwardToken, x.upgrade)
+	if !x.upgrade && len(r.Header["Upgrade"]) > 0 { // httputil reads it before rewrite does
+		out.Header = withoutIdentity(r.Header, rt.ForwardToken, false, 0)
+	}
 	if r.Body != nil && r.ContentLength != 0 {
 		limit := p.bodyLimit(rt)
-		x.body = &pacedBody{body: r.Body, pace: pace, watch: x.watch, left: limit, bounded: limit > 0, in: r.Trailer, out: forwardedTrailers(r.Trailer)}
+		x.body = &pacedBody{body: r.Body, pace: &x.pace, watch: &x.watch, left: limit, bounded: limit > 0, in: r.Trailer, out: forwardedTrailers(r.Trailer)}
 		out.Body = x.body
-		x.watch.carry(func() { pace.abandon(x.body) })
+		x.watch.carry(func() { x.pace.abandon(x.body) })
 	}
-	p.reverse.ServeHTTP(&answerWriter{ResponseWriter: w, pace: pace, body: x.body, watch: x.watch}, out)
+	x.writer = answerWriter{ResponseWriter: w, pace: &x.pace, body: x.body, watch: &x.watch}
+	p.reverse.ServeHTTP(&x.writer, out)
 	answered = true
 }
 
@@ -87,6 +94,7 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 	pr.Out.URL = x.route.target.url(pr.In.URL)
 	pr.Out.Host = ""                   // the upstream's own name
 	pr.Out.Trailer = x.body.trailers() // their values come with the end of the body
+	pr.Out.Header = withoutIdentity(pr.Out.Header, x.route.ForwardToken, x.upgrade, ownHeaders)
 	pr.SetXForwarded()
 	h := pr.Out.Header
 	if !hostConfirmed(pr.In) {
@@ -98,6 +106,9 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 	setIfAny(h, "X-Certbound-Scope", strings.Join(x.token.Scopes, " "))
 	p.identity.set(h, x.token.Peer)
 }
+
+// ownHeaders is how many headers rewrite sets, and httputil behind it.
+const ownHeaders = 10
 
 func setIfAny(h http.Header, name, value string) {
 	if value != "" {
@@ -122,16 +133,17 @@ func (p *Proxy) answered(res *http.Response) error {
 	res.Header.Set(decision.RequestIDHeader, x.decision.RequestID)
 	events := isEventStream(res.Header)
 	if switched || events {
-		p.openStream(x.watch)
+		p.openStream(&x.watch)
 	}
 	if len(res.Trailer) > 0 && res.Request.Method != http.MethodHead {
 		res.Header.Del("Content-Length") // HTTP/1.1 has trailers behind chunks only
 	}
 	if !switched { // a tunnel's body is written to as well
-		res.Body = &answerBody{ReadCloser: res.Body, res: res, watch: x.watch, events: events}
+		x.answer = answerBody{ReadCloser: res.Body, res: res, watch: &x.watch, events: events}
+		res.Body = &x.answer
 	}
 	x.decision.Allow(res.StatusCode, p.clock())
-	p.sink().Put(res.Request.Context(), &x.decision)
+	p.sink().Put(res.Request.Context(), x.decision)
 	return nil
 }
 
@@ -147,7 +159,7 @@ func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		// would make the server say 200; this makes it say nothing.
 		x.decision.Evidence.Detail = "the caller left before the upstream answered"
 		x.decision.Allow(0, p.clock())
-		p.sink().Put(r.Context(), &x.decision)
+		p.sink().Put(r.Context(), x.decision)
 		panic(http.ErrAbortHandler)
 	}
 	if x.watch.ended() != nil {
@@ -161,7 +173,7 @@ func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	x.decision.Evidence.Detail = detail
 	answer := reason.AtResourceServer()
 	x.decision.Refuse(reason, answer.Status, p.clock())
-	p.sink().Put(r.Context(), &x.decision)
+	p.sink().Put(r.Context(), x.decision)
 	decision.WriteRefusal(w, answer, x.decision.RequestID)
 }
 

@@ -104,10 +104,9 @@ func normalName(dst []byte, name string) []byte {
 }
 
 // withoutIdentity returns the headers of a request that may go on, sharing their
-// values: the caller's map is not ours to change. Upgrade is left out here, before
-// httputil reads it, unless the route allows what it asks for.
-func withoutIdentity(in http.Header, forwardToken, upgrade bool) http.Header {
-	out := make(http.Header, len(in))
+// values, with room for more others.
+func withoutIdentity(in http.Header, forwardToken, upgrade bool, more int) http.Header {
+	out := make(http.Header, len(in)+more)
 	for name, values := range in {
 		switch {
 		case isIdentityHeader(name), strings.EqualFold(name, "Upgrade") && !upgrade:

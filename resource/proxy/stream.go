@@ -13,7 +13,7 @@ import (
 // uploads, downloads and event streams; here they bound each single read and
 // write instead. A server without these timeouts is left alone.
 type pace struct {
-	control     *http.ResponseController
+	control     http.ResponseController
 	read, write time.Duration
 	// drains says that writing the answer's head, and ending the exchange, may
 	// read: HTTP/1.1 of net/http consumes what is left of the body (up to 256 KiB)
@@ -25,14 +25,14 @@ type pace struct {
 	ended   bool
 }
 
-func newPace(w http.ResponseWriter, r *http.Request) *pace {
-	p := &pace{control: http.NewResponseController(w), drains: r.ProtoMajor < 2}
+// begin takes the deadlines over from the server.
+func (p *pace) begin(w http.ResponseWriter, r *http.Request) {
+	p.control, p.drains = *http.NewResponseController(w), r.ProtoMajor < 2
 	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
 		p.read, p.write = srv.ReadTimeout, srv.WriteTimeout
 	}
 	p.boundRead(time.Time{})
 	p.allowWrite(0)
-	return p
 }
 
 // boundRead sets the read deadline. Deadlines of connections are in real time,
@@ -237,28 +237,34 @@ func (w *answerWriter) WriteHeader(status int) {
 
 // Write bounds the time the caller may take to read these bytes.
 func (w *answerWriter) Write(p []byte) (int, error) {
-	defer w.bound()()
+	reads := w.bound()
+	defer w.lift(reads)
 	return w.ResponseWriter.Write(p)
 }
 
 // FlushError is Flush with the same bound.
 func (w *answerWriter) FlushError() error {
-	defer w.bound()()
+	reads := w.bound()
+	defer w.lift(reads)
 	return w.pace.control.Flush()
 }
 
-// bound bounds one write, and the drain it may begin with; the function it
-// returns lifts the bounds. Where the body is complete the read deadline is left
-// alone: the server then watches the connection by a read of its own, and takes
-// a timeout for the caller's leaving.
-func (w *answerWriter) bound() (lift func()) {
+// bound bounds one write, and the drain it may begin with: reads. Where the body is
+// complete the read deadline is left alone: the server then watches the connection
+// by a read of its own, and takes a timeout for the caller's leaving.
+func (w *answerWriter) bound() (reads bool) {
 	w.pace.allowWrite(w.pace.write)
-	if !w.pace.drains || w.body.complete() {
-		return func() { w.pace.allowWrite(0) }
+	reads = w.pace.drains && !w.body.complete()
+	if reads {
+		w.pace.beginRead()
 	}
-	w.pace.beginRead()
-	return func() {
+	return reads
+}
+
+// lift lifts what bound has bound.
+func (w *answerWriter) lift(reads bool) {
+	if reads {
 		w.pace.endRead()
-		w.pace.allowWrite(0)
 	}
+	w.pace.allowWrite(0)
 }

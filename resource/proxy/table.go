@@ -20,12 +20,15 @@ type table struct {
 	anyHost  *paths            // of routes that name no host; may be nil
 }
 
-// paths finds the route of a path among those of one host. mux matches paths
+// paths finds the route of a path among those of one host. What is literal from end
+// to end is found by a look into a map: nothing that matches the same path is more
+// specific. mux matches paths
 // only: its handling of methods knows no Allow header, and would let a laxer
 // template answer for a method that the most specific one does not list.
 type paths struct {
-	router *mux.Router
-	shapes map[*mux.Route]*shape
+	literal map[string]*shape
+	router  *mux.Router
+	shapes  map[*mux.Route]*shape
 }
 
 // shape is every route of one host whose templates match the same paths.
@@ -121,8 +124,9 @@ func (d draft) build() *table {
 
 func newPaths(shapes map[string]*shape) *paths {
 	p := &paths{
-		router: mux.NewRouter().SkipClean(true).UseEncodedPath(),
-		shapes: make(map[*mux.Route]*shape, len(shapes)),
+		literal: map[string]*shape{},
+		router:  mux.NewRouter().SkipClean(true).UseEncodedPath(),
+		shapes:  make(map[*mux.Route]*shape, len(shapes)),
 	}
 	sorted := make([]*shape, 0, len(shapes))
 	for _, s := range shapes {
@@ -131,6 +135,10 @@ func newPaths(shapes map[string]*shape) *paths {
 	slices.SortFunc(sorted, func(a, b *shape) int { return a.template.compare(b.template) })
 	for _, s := range sorted {
 		s.finish()
+		if s.template.literal() {
+			p.literal[s.template.String()] = s
+			continue
+		}
 		// mux tries in order of registration: the most specific stands first.
 		r := p.router.NewRoute().Path(s.template.render(func(i int) string { return "{p" + strconv.Itoa(i) + "}" }))
 		p.shapes[r] = s
@@ -187,6 +195,9 @@ func canonicalRequest(r *http.Request) *http.Request {
 func (p *paths) find(r *http.Request) *shape {
 	if p == nil {
 		return nil
+	}
+	if s := p.literal[decision.Path(r.URL)]; s != nil {
+		return s
 	}
 	var match mux.RouteMatch
 	if !p.router.Match(r, &match) {

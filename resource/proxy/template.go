@@ -74,6 +74,11 @@ func parseParameter(name string) (segment, error) {
 	return segment{text: name, parameter: true}, nil
 }
 
+// literal reports whether the template has no parameter, and so matches one path.
+func (t template) literal() bool {
+	return !slices.ContainsFunc(t, func(s segment) bool { return s.parameter })
+}
+
 // plain cuts the package's prefix off, for errors that get a place in front.
 func plain(err error) error {
 	return errors.New(strings.TrimPrefix(err.Error(), "proxy: "))

@@ -46,13 +46,12 @@ type ending struct {
 	detail string
 }
 
-// watchOver begins to watch; the context it returns ends when the exchange must.
-func (p *Proxy) watchOver(ctx context.Context, rt *route, verifier *resource.Verifier, token *resource.Token) (*watch, context.Context) {
+// watchOver lets w begin to watch an exchange in ctx; the context it returns ends
+// when the exchange must.
+func (p *Proxy) watchOver(ctx context.Context, w *watch, rt *route, verifier *resource.Verifier, token *resource.Token) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &watch{
-		verifier: verifier, token: token, route: rt, logger: p.logger, interval: p.recheck, cancel: cancel,
-		began: time.Now(), // time limits are in real time, whatever clock decisions are made by
-	}
+	w.verifier, w.token, w.route, w.logger, w.interval, w.cancel = verifier, token, rt, p.logger, p.recheck, cancel
+	w.began = time.Now() // time limits are in real time, whatever clock decisions are made by
 	for _, limit := range []time.Duration{rt.Timeout, rt.StreamIdle} {
 		if limit > 0 { // looked at often enough to be held
 			w.interval = min(w.interval, limit)
@@ -62,7 +61,7 @@ func (p *Proxy) watchOver(ctx context.Context, rt *route, verifier *resource.Ver
 	w.mu.Lock() // a timer that fires at once must find itself set
 	defer w.mu.Unlock()
 	w.timer = time.AfterFunc(w.interval, w.tick)
-	return w, ctx
+	return ctx
 }
 
 // tick looks once and arms the next one.
