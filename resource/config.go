@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/resource/jwks"
 )
@@ -114,6 +115,7 @@ type Verifier struct {
 
 	results     *results
 	connections *connections
+	decoder     *accesstoken.Decoder
 }
 
 // New returns a Verifier, or an error that names every field that is wrong:
@@ -139,7 +141,7 @@ func New(c Config) (*Verifier, error) {
 	return &Verifier{
 		trusts: trusts, realm: c.Realm, algorithms: algorithms, leeway: leeway,
 		clock: c.Clock, sink: decision.Sink{Logger: c.Logger, Observe: c.Observe}, allowUnbound: c.InsecureAllowUnbound,
-		results: newResults(size), connections: newConnections(),
+		results: newResults(size), connections: newConnections(), decoder: new(accesstoken.Decoder),
 	}, nil
 }
 

@@ -175,7 +175,7 @@ func (s *resultShard) put(token string, t *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, there := s.young[token]; !there && len(s.young) >= s.limit {
-		s.old, s.young = s.young, map[string]*reading{}
+		s.old, s.young = s.young, make(map[string]*reading, s.limit)
 	}
 	// As a part of a request's header the token would keep all of it.
 	s.young[strings.Clone(token)] = t

@@ -158,7 +158,7 @@ func (v *Verifier) verify(r *http.Request, c call, token *Token) *problem {
 
 // read takes a token apart that has not been seen before.
 func (v *Verifier) read(raw string, e *decision.Evidence) (*reading, *problem) {
-	compact, err := accesstoken.Decode(raw)
+	compact, err := v.decoder.Decode(raw)
 	if err != nil {
 		return nil, malformed(err)
 	}

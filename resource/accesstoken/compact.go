@@ -3,8 +3,10 @@ package accesstoken
 import (
 	"encoding/base64"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-jose/go-jose/v4/json"
 )
@@ -34,7 +36,30 @@ type Compact struct {
 // verifying it: at most [MaxSize] octets, exactly three parts of canonical
 // base64url, and a header that does not ask for anything we would have to
 // understand.
-func Decode(token string) (*Compact, error) {
+func Decode(token string) (*Compact, error) { return new(Decoder).Decode(token) }
+
+// Decoder is [Decode] for many tokens of few issuers. All tokens of one key have the
+// same header to the octet, so the last headers are kept with what they were read
+// as. The zero value is ready; it is safe for concurrent use.
+type Decoder struct {
+	known [knownHeaders]atomic.Pointer[knownHeader]
+}
+
+const knownHeaders = 8
+
+var headerSeed = maphash.MakeSeed()
+
+// knownHeader is a header that was found to be good: a function of its octets.
+type knownHeader struct {
+	text   string // base64url
+	header Header
+}
+
+// maxKnown bounds what a stranger's header can occupy.
+const maxKnown = 512
+
+// Decode is [Decode].
+func (d *Decoder) Decode(token string) (*Compact, error) {
 	if len(token) > MaxSize {
 		return nil, fmt.Errorf("%w: more than %d octets", ErrMalformed, MaxSize)
 	}
@@ -43,12 +68,8 @@ func Decode(token string) (*Compact, error) {
 	}
 	header, rest, _ := strings.Cut(token, ".")
 	payload, signature, _ := strings.Cut(rest, ".")
-	rawHeader, err := decodePart("header", header)
-	if err != nil {
-		return nil, err
-	}
-	c := &Compact{Raw: token}
-	if c.Header, err = parseHeader(rawHeader); err != nil {
+	c, err := &Compact{Raw: token}, error(nil)
+	if c.Header, err = d.header(header); err != nil {
 		return nil, err
 	}
 	if c.Payload, err = decodePart("payload", payload); err != nil {
@@ -59,6 +80,23 @@ func Decode(token string) (*Compact, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// header reads the first part of a token, unless it is known.
+func (d *Decoder) header(text string) (Header, error) {
+	slot := &d.known[maphash.String(headerSeed, text)%knownHeaders]
+	if known := slot.Load(); known != nil && known.text == text {
+		return known.header, nil
+	}
+	raw, err := decodePart("header", text)
+	if err != nil {
+		return Header{}, err
+	}
+	h, err := parseHeader(raw)
+	if err == nil && len(text) <= maxKnown {
+		slot.Store(&knownHeader{strings.Clone(text), h}) // as a part of the token it would keep all of it
+	}
+	return h, err
 }
 
 // strict refuses trailing bits that belong to no octet, so that one token has

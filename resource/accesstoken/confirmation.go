@@ -20,20 +20,12 @@ const (
 // method would have to be checked too (RFC 7800 §3.1 allows one key only), and
 // we cannot.
 func readConfirmation(c *Claims, raw json.RawMessage) error {
-	members, err := object(raw)
-	if err != nil {
-		return errors.New("is not an object with distinct members")
-	}
-	value, ok := members[thumbprintName]
-	switch {
-	case !ok:
-		return fmt.Errorf("%w: cnf has no %s", ErrUnbound, thumbprintName)
-	case len(members) != 1:
-		return fmt.Errorf("names more than one confirmation method")
-	}
-	s, err := text(value)
-	if err != nil {
-		return fmt.Errorf("member %s %w", thumbprintName, err)
+	s, usual := usualConfirmation(raw)
+	if !usual {
+		var err error
+		if s, err = confirmationText(raw); err != nil {
+			return err
+		}
 	}
 	t, err := thumbprint.Parse(s)
 	if err != nil {
@@ -44,6 +36,37 @@ func readConfirmation(c *Claims, raw json.RawMessage) error {
 	}
 	c.Thumbprint = t
 	return nil
+}
+
+// usualConfirmation reads the object as writeConfirmation writes it. What has no
+// quote and no escape in its value has no second member either.
+func usualConfirmation(raw json.RawMessage) (value string, ok bool) {
+	const head, tail = `{"` + thumbprintName + `":"`, `"}`
+	if len(raw) != len(head)+thumbprint.Length+len(tail) {
+		return "", false
+	}
+	s := string(raw)
+	value = s[len(head) : len(head)+thumbprint.Length]
+	return value, s[:len(head)] == head && s[len(s)-len(tail):] == tail && isPlain([]byte(value))
+}
+
+func confirmationText(raw json.RawMessage) (string, error) {
+	members, err := object(raw)
+	if err != nil {
+		return "", errors.New("is not an object with distinct members")
+	}
+	value, ok := members[thumbprintName]
+	switch {
+	case !ok:
+		return "", fmt.Errorf("%w: cnf has no %s", ErrUnbound, thumbprintName)
+	case len(members) != 1:
+		return "", fmt.Errorf("names more than one confirmation method")
+	}
+	s, err := text(value)
+	if err != nil {
+		return "", fmt.Errorf("member %s %w", thumbprintName, err)
+	}
+	return s, nil
 }
 
 // explain says what a wrong thumbprint looks like, because the ways to get it

@@ -34,7 +34,8 @@ func text(raw json.RawMessage) (string, error) {
 		return "", errors.New("is not a string")
 	}
 	if plain := raw[1 : len(raw)-1]; isPlain(plain) {
-		return string(plain), checkText(string(plain))
+		s := string(plain)
+		return s, checkText(s)
 	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
