@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"github.com/certbound/certbound/storage"
@@ -14,23 +13,20 @@ import (
 // commitTimeout bounds one commit: a disk that hangs must turn into refusals.
 const commitTimeout = 10 * time.Second
 
-// yields is how often others are let run before a batch is taken for complete.
-const yields = 2
-
 // Run commits until ctx ends, then flushes what is queued and returns. It is to be
 // called once, and after the listeners have drained.
 func (r *Recorder) Run(ctx context.Context) {
-	defer close(r.stopped)
 	defer r.index()
 	r.indexAll()
 	tick := time.NewTicker(indexEvery)
 	defer tick.Stop()
 	for {
 		select {
-		case p := <-r.queue:
-			r.commit(r.batch(&p))
+		case <-r.queue.wake:
+			r.company.gather(r.queue)
+			r.commitNext(nil)
 		case refusal := <-r.refusals:
-			r.commit(r.batch(&pending{event: refusal}))
+			r.commitNext(refusal)
 		case <-tick.C:
 			r.index()
 		case <-ctx.Done():
@@ -45,59 +41,47 @@ func (r *Recorder) Run(ctx context.Context) {
 
 // flush commits what is queued when the recorder is told to stop.
 func (r *Recorder) flush() {
-	for {
+	r.queue.close()
+	for r.queue.length() > 0 || len(r.refusals) > 0 {
+		r.commitNext(nil)
+	}
+}
+
+// commitNext commits the crowd that has waited longest, and refusals.
+func (r *Recorder) commitNext(refusal *pending) {
+	next := r.queue.take()
+	if next == nil {
+		next = &crowd{done: make(chan struct{})}
+	}
+	waiting := len(next.pending)
+	if refusal != nil {
+		next.pending = append(next.pending, refusal)
+	}
+	r.addRefusals(next)
+	if len(next.pending) > 0 {
+		took := r.commit(next)
+		r.company.met(waiting, r.queue, took)
+	}
+}
+
+// addRefusals lets refusals share a commit.
+func (r *Recorder) addRefusals(c *crowd) {
+	for range refusalsPerCommit {
 		select {
-		case p := <-r.queue:
-			r.commit(r.batch(&p))
 		case refusal := <-r.refusals:
-			r.commit(r.batch(&pending{event: refusal}))
+			c.pending = append(c.pending, refusal)
 		default:
 			return
 		}
 	}
 }
 
-// batch takes what else is waiting. The commit before this one was the time to
-// gather; whoever is about to ask besides is let run first, as long as that brings
-// somebody: on an idle machine it takes no time, and on a busy one each commit that
-// is shared by more saves more than it delays. Those who wait come before refusals.
-func (r *Recorder) batch(first *pending) []pending {
-	batch := r.take([]pending{*first})
-	for before := 0; len(batch) > before && len(batch) < r.config.MaxBatch; {
-		before = len(batch)
-		for range yields {
-			runtime.Gosched()
-		}
-		batch = r.take(batch)
-	}
-	for range refusalsPerCommit {
-		select {
-		case refusal := <-r.refusals:
-			batch = append(batch, pending{event: refusal})
-			continue
-		default:
-		}
-		break
-	}
-	return batch
-}
-
-// take adds what is waiting now.
-func (r *Recorder) take(batch []pending) []pending {
-	for len(batch) < r.config.MaxBatch {
-		select {
-		case p := <-r.queue:
-			batch = append(batch, p)
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
-// commit stores a batch in one transaction and tells everybody who waits for it.
-// Events that rest on an earlier registration stay out.
-func (r *Recorder) commit(batch []pending) {
+// commit stores the events of a crowd in one transaction and tells everybody who
+// waits for it. Events that rest on an earlier registration stay out. It returns how
+// long it took.
+func (r *Recorder) commit(c *crowd) time.Duration {
+	batch := c.pending
+	defer close(c.done)
 	// Not the context of whoever asked: one caller who leaves must not undo the
 	// events of the others.
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
@@ -113,24 +97,23 @@ func (r *Recorder) commit(batch []pending) {
 		r.committed.Add(int64(stored))
 		r.batches.Add(1)
 	}
+	took := r.config.Clock().Sub(start)
 	if r.config.Observe != nil {
-		r.config.Observe(stored, r.config.Clock().Sub(start), err)
+		r.config.Observe(stored, took, err)
 	}
-	for i := range batch {
-		switch p := &batch[i]; {
-		case p.done == nil:
-		case err == nil && p.outdated(version):
-			p.done <- ErrOutdated
-		default:
-			p.done <- err
+	for _, p := range batch {
+		p.err = err
+		if err == nil && p.outdated(version) {
+			p.err = ErrOutdated
 		}
 	}
+	return took
 }
 
 // store stores the events of a batch that do not rest on another registration than
 // the database's. It returns the version they were compared with, and how many
 // were stored.
-func (r *Recorder) store(ctx context.Context, batch []pending) (version int64, stored int, err error) {
+func (r *Recorder) store(ctx context.Context, batch []*pending) (version int64, stored int, err error) {
 	if version, one := oneRegistration(batch); one && r.head.ID != 0 {
 		// The usual case. Who changes the registration, or has appended to this
 		// stream besides, is noticed and sorted out below.
@@ -174,7 +157,7 @@ func (r *Recorder) moved(head storage.AuditStream, records []storage.AuditEvent)
 
 // oneRegistration returns the version that all events of the batch which rest on
 // one rest on, 0 when none does. It is false when there are several.
-func oneRegistration(batch []pending) (version int64, one bool) {
+func oneRegistration(batch []*pending) (version int64, one bool) {
 	for i := range batch {
 		switch own := batch[i].registration; {
 		case own == 0 || own == version:
@@ -189,11 +172,11 @@ func oneRegistration(batch []pending) (version int64, one bool) {
 
 // recordsOf copies the events that do not rest on another version. What it returned
 // before is overwritten.
-func (r *Recorder) recordsOf(batch []pending, version int64) []storage.AuditEvent {
+func (r *Recorder) recordsOf(batch []*pending, version int64) []storage.AuditEvent {
 	r.spare = r.spare[:0]
 	for i := range batch {
 		if !batch[i].outdated(version) {
-			r.spare = append(r.spare, *batch[i].event)
+			r.spare = append(r.spare, batch[i].event)
 		}
 	}
 	return r.spare

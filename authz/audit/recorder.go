@@ -73,28 +73,21 @@ type Config struct {
 // the commit before was under way.
 type Recorder struct {
 	config   Config
-	queue    chan pending
-	refusals chan *storage.AuditEvent
+	queue    *queue
+	refusals chan *pending
 	limit    *rate.Limiter
-	stopped  chan struct{} // closed when Run has returned
 
 	// Run's own.
-	head  storage.AuditStream  // as this recorder left it; no ID: not known
-	fresh []storage.AuditEvent // stored since the index was written last, without Detail
-	spare []storage.AuditEvent // room for the next commit
+	company company
+	head    storage.AuditStream  // as this recorder left it; no ID: not known
+	fresh   []storage.AuditEvent // stored since the index was written last, without Detail
+	spare   []storage.AuditEvent // room for the next commit
 
 	appended  atomic.Bool // there may be events besides fresh that are not indexed
 	dropped   atomic.Int64
 	committed atomic.Int64
 	batches   atomic.Int64
 	failed    atomic.Int64
-}
-
-// pending is an event and whoever waits for it; done is nil when nobody does.
-type pending struct {
-	event        *storage.AuditEvent // a queue of pointers is cheap to keep and to collect
-	registration int64               // version it rests on; 0 is any
-	done         chan error
 }
 
 // New checks c and returns a Recorder. Nothing is stored before Run.
@@ -118,10 +111,9 @@ func New(c Config) (*Recorder, error) {
 	}
 	return &Recorder{
 		config:   c,
-		queue:    make(chan pending, defaultQueue),
-		refusals: make(chan *storage.AuditEvent, refusalQueue),
+		queue:    newQueue(c.MaxBatch, defaultQueue),
+		refusals: make(chan *pending, refusalQueue),
 		limit:    rate.NewLimiter(rate.Limit(c.RefusalsPerSecond), refusalQueue),
-		stopped:  make(chan struct{}),
 	}, nil
 }
 
@@ -137,43 +129,39 @@ func (r *Recorder) Record(ctx context.Context, e Event) error {
 }
 
 func (r *Recorder) durable(ctx context.Context, e Event) error {
-	record, err := e.record()
-	if err != nil {
+	p := new(pending)
+	var err error
+	if p.event, err = e.record(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	p := pending{event: &record}
 	if r.config.Durability == Strict {
-		p.done, p.registration = make(chan error, 1), e.Registration
+		p.registration = e.Registration
 	} else if err := r.current(ctx, e.Registration); err != nil {
 		return err
 	}
-	select {
-	case <-r.stopped: // a full choice below could queue what nobody will commit
-		return errStopped
-	default:
-	}
-	select {
-	case r.queue <- p:
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-	case <-r.stopped:
-		return errStopped
-	}
-	if p.done == nil {
-		return nil
-	}
-	select {
-	case err := <-p.done:
+	crowd, err := r.enqueue(ctx, p)
+	if err != nil || r.config.Durability != Strict {
 		return err
+	}
+	select {
+	case <-crowd.done:
+		return p.err
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-	case <-r.stopped:
-		// Run answers everybody it has taken; whoever it has not is told here.
+	}
+}
+
+// enqueue waits for room.
+func (r *Recorder) enqueue(ctx context.Context, p *pending) (*crowd, error) {
+	for {
+		crowd, added, err := r.queue.add(p)
+		if added || err != nil {
+			return crowd, err
+		}
 		select {
-		case err := <-p.done:
-			return err
-		default:
-			return errStopped
+		case <-crowd.done:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 		}
 	}
 }
@@ -202,7 +190,7 @@ func (r *Recorder) Refused(e Event) {
 		return
 	}
 	select {
-	case r.refusals <- &record:
+	case r.refusals <- &pending{event: record}:
 	default:
 		r.dropped.Add(1)
 	}
@@ -253,6 +241,6 @@ type Stats struct {
 func (r *Recorder) Stats() Stats {
 	return Stats{
 		Committed: r.committed.Load(), Batches: r.batches.Load(), Dropped: r.dropped.Load(), Failed: r.failed.Load(),
-		Queued: len(r.queue) + len(r.refusals),
+		Queued: r.queue.length() + len(r.refusals),
 	}
 }
