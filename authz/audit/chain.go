@@ -14,7 +14,13 @@ const chainVersion = "certbound audit v1"
 // hash before it and every field. Each text is preceded by its length, so that no
 // two events encode alike.
 func link(e *storage.AuditEvent) storage.AuditHash {
-	b := make([]byte, 0, 512+len(e.Detail))
+	return sha256.Sum256(appendEvent(make([]byte, 0, usualLink), e))
+}
+
+// usualLink is room for what the hash of an event is computed over.
+const usualLink = 1536
+
+func appendEvent(b []byte, e *storage.AuditEvent) []byte {
 	b = append(b, chainVersion...)
 	b = append(b, e.Prev[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.StreamID))
@@ -27,16 +33,18 @@ func link(e *storage.AuditEvent) storage.AuditHash {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
 		b = append(b, text...)
 	}
-	return sha256.Sum256(b)
+	return b
 }
 
 // extend gives the events their places behind the head of the stream, and returns
 // the stream with the last of them as its head.
 func extend(stream storage.AuditStream, events []storage.AuditEvent) storage.AuditStream {
+	b := make([]byte, 0, usualLink)
 	for i := range events {
 		e := &events[i]
 		e.StreamID, e.Seq, e.Prev = stream.ID, stream.HeadSeq+1, stream.HeadHash
-		e.Hash = link(e)
+		b = appendEvent(b[:0], e)
+		e.Hash = sha256.Sum256(b)
 		stream.HeadSeq, stream.HeadHash = e.Seq, e.Hash
 	}
 	return stream

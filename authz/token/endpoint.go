@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -22,11 +23,6 @@ import (
 // minRemaining is the certificate lifetime below which a request is refused: a
 // token that dies in the caller's hands helps nobody.
 const minRemaining = 5 * time.Second
-
-// storageTimeout bounds what one request waits for the database. With a disk
-// that hangs, the requests beyond the pool's connections are refused with
-// storage_unavailable instead of piling up.
-const storageTimeout = 5 * time.Second
 
 // Signers chooses the key that signs the access tokens of an API that asks for an
 // algorithm; "" is the server's choice.
@@ -66,7 +62,10 @@ type Config struct {
 func (c Config) sink() decision.Sink { return decision.Sink{Logger: c.Logger, Observe: c.Observe} }
 
 // Endpoint is the token endpoint.
-type Endpoint struct{ Config }
+type Endpoint struct {
+	Config
+	limits limits
+}
 
 // New checks c and returns the endpoint.
 func New(c Config) (*Endpoint, error) {
@@ -81,7 +80,7 @@ func New(c Config) (*Endpoint, error) {
 	case c.Lifetime < time.Second || c.Lifetime > oauth.MaxTokenLifetime || c.Lifetime%time.Second != 0:
 		return nil, errors.New("token: Config.Lifetime must be whole seconds, from 1s to 1h")
 	}
-	return &Endpoint{c}, nil
+	return &Endpoint{Config: c}, nil
 }
 
 // Response is the successful answer of RFC 6749 §5.1.
@@ -114,12 +113,18 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.sink().Put(r.Context(), d)
 
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Pragma", "no-cache")
-	h.Set("X-Content-Type-Options", "nosniff")
+	maps.Copy(h, answerHeader)
 	h.Set(decision.RequestIDHeader, d.RequestID)
 	_, _ = w.Write(body) // the client may be gone; the token was issued all the same
+}
+
+// answerHeader is what every answer with a token says. Its values are shared and
+// never written to.
+var answerHeader = http.Header{
+	"Content-Type":           {"application/json"},
+	"Cache-Control":          {"no-store"},
+	"Pragma":                 {"no-cache"},
+	"X-Content-Type-Options": {"nosniff"},
 }
 
 // maxDecisions is how often one request is decided while the registration changes
@@ -131,8 +136,7 @@ const maxDecisions = 100
 // recorded only in a registration that has not changed, and a refusal stands only
 // on records that were just found to be the database's.
 func (e *Endpoint) decide(r *http.Request, form oauth.Form, d *decision.Decision) (*Response, *oauth.Error) {
-	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
-	defer cancel()
+	ctx := e.limits.now()
 	r = r.WithContext(ctx)
 	request, counted := d.Evidence, false
 	view, err := e.Records.View(ctx)

@@ -115,8 +115,8 @@ func TestHungDisk(t *testing.T) {
 			defer cancel()
 			w, begin := httptest.NewRecorder(), time.Now()
 			endpoint.ServeHTTP(w, r.WithContext(ctx))
-			if waited := time.Since(begin); waited != storageTimeout {
-				t.Errorf("it waited %s, want %s", waited, storageTimeout)
+			if waited := time.Since(begin); waited < storageTimeout || waited > storageTimeout+sharedFor {
+				t.Errorf("it waited %s, want %s and hardly more", waited, storageTimeout)
 			}
 			if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"storage_unavailable"`) {
 				t.Errorf("%d %s", w.Code, w.Body)

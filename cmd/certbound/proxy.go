@@ -47,6 +47,7 @@ func (m *Main) proxy(ctx context.Context, file string) error {
 	}
 	defer proxy.Close()
 	process.ReserveHeap()
+	process.SampleHeap(c.Ops.Profiles)
 	group := &process.Group{Logger: logger, Metrics: metrics}
 	defer group.Close()
 	if err := group.Listen(ctx, "proxy", c.Listen, proxy.Server); err != nil {

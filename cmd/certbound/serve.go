@@ -71,6 +71,7 @@ func (m *Main) serve(ctx context.Context, file, administrator string) (err error
 	}
 	defer func() { err = errors.Join(err, authz.Close()) }()
 	process.ReserveHeap()
+	process.SampleHeap(c.Ops.Profiles)
 	group := &process.Group{Logger: logger, Metrics: metrics}
 	defer group.Close()
 	if err := group.Listen(ctx, "authz", c.Listen, authz.Server); err != nil {

@@ -113,10 +113,10 @@ func (r *rig) prepare(ctx context.Context, authz, proxy string) error {
 func (r *rig) startAll(ctx context.Context, ports []string) error {
 	authz, proxy, upstream := ports[0], ports[1], ports[2]
 	r.authzOps, r.proxyOps = ports[6], ports[7]
-	if err := r.writeConfig("serve.yaml", serveConfig, r.issuer, authz, r.durability, r.authzOps); err != nil {
+	if err := r.writeConfig("serve.yaml", serveConfig, r.issuer, authz, r.durability, r.authzOps, r.profile); err != nil {
 		return err
 	}
-	if err := r.writeConfig("proxy.yaml", proxyConfig, proxy, r.issuer, audience(proxy), upstream, r.proxyOps); err != nil {
+	if err := r.writeConfig("proxy.yaml", proxyConfig, proxy, r.issuer, audience(proxy), upstream, r.proxyOps, r.profile); err != nil {
 		return err
 	}
 	pki := []string{"-cert", filepath.Join(r.dir, "pki/server.pem"), "-key", filepath.Join(r.dir, "pki/server.key")}
@@ -229,7 +229,7 @@ keys: {active: dev, keks: [{id: dev, file: kek}]}
 token_lifetime: 1h
 audit: {durability: %s, instance: load}
 rate_limits: {token: {requests: 0}, introspection: {requests: 0}, revocation: {requests: 0}}
-ops: {listen: "%s", profiles: true}
+ops: {listen: "%s", profiles: %t}
 `
 
 const proxyConfig = `version: 1
@@ -241,5 +241,5 @@ audience: %s
 revocations: {client_id: accounts-api, certificate: pki/accounts-api.pem, key: pki/accounts-api.key}
 routes:
   - {path: /accounts, methods: [GET], scopes: ["accounts:read"], upstream: "http://%s"}
-ops: {listen: "%s", profiles: true}
+ops: {listen: "%s", profiles: %t}
 `

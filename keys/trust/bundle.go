@@ -31,6 +31,7 @@ type Spec struct {
 type Bundle struct {
 	name     string
 	version  int64
+	text     string // "name@version", which every token's record says
 	maxDepth int
 
 	anchors, intermediates, issuers []*x509.Certificate
@@ -68,7 +69,7 @@ func New(s Spec, now time.Time) (*Bundle, error) {
 // checks whose outcome cannot change with time: an authority that has expired
 // since must not keep the server from starting, and Verify refuses it anyway.
 func Load(s Spec) (*Bundle, error) {
-	b := &Bundle{name: s.Name, version: s.Version, maxDepth: s.MaxDepth}
+	b := &Bundle{name: s.Name, version: s.Version, text: fmt.Sprintf("%s@%d", s.Name, s.Version), maxDepth: s.MaxDepth}
 	if err := b.setLimits(); err != nil {
 		return nil, err
 	}
@@ -148,4 +149,4 @@ func (b *Bundle) AnchorsUntil() time.Time {
 }
 
 // String returns name and version, "partners@3".
-func (b *Bundle) String() string { return fmt.Sprintf("%s@%d", b.name, b.version) }
+func (b *Bundle) String() string { return b.text }

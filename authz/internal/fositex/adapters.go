@@ -13,6 +13,7 @@ import (
 // silent loss; these lines make it a compile error.
 var (
 	_ fosite.Client              = client{}
+	_ fosite.AccessRequester     = request{}
 	_ fosite.Session             = (*session)(nil)
 	_ oauth2.AccessTokenStrategy = strategy{}
 	_ oauth2.AccessTokenStorage  = stateless{}
@@ -33,6 +34,12 @@ func (c client) GetAudience() fosite.Arguments      { return fosite.Arguments{c.
 func (c client) GetGrantTypes() fosite.Arguments {
 	return fosite.Arguments{string(fosite.GrantTypeClientCredentials)}
 }
+
+// request is not copied for a storage that stores nothing: the copy would get a
+// random id of its own.
+type request struct{ *fosite.AccessRequest }
+
+func (r request) Sanitize([]string) fosite.Requester { return r }
 
 // session carries Mint to the strategy through one request; it is never stored.
 type session struct{ mint Mint }

@@ -31,7 +31,7 @@ func ClientCredentials(ctx context.Context, g Grant, mint Mint) (string, error) 
 	if len(g.Requested) == 0 {
 		return "", ErrScope
 	}
-	request := fosite.NewAccessRequest(&session{mint: mint})
+	request := request{fosite.NewAccessRequest(&session{mint: mint})}
 	request.GrantTypes = fosite.Arguments{string(fosite.GrantTypeClientCredentials)}
 	request.Client = client{g}
 	request.SetRequestedScopes(g.Requested)
