@@ -15,8 +15,8 @@ func TestRememberedPathEnds(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	soon, later := now.Add(time.Hour), now.Add(48*time.Hour)
 	root := keystest.NewCA(t, "root", keystest.Validity(now.Add(-time.Hour), later))
-	issuing := root.Intermediate(t, "issuing", keystest.Validity(now.Add(-time.Hour), soon))
-	leaf := issuing.Client(t, keystest.Validity(now.Add(-time.Minute), later)).Cert
+	issuing := root.Intermediate(t, "issuing", keystest.Validity(now.Add(-time.Minute), soon))
+	leaf := issuing.Client(t, keystest.Validity(now.Add(-time.Hour), later)).Cert
 	sent := []*x509.Certificate{issuing.Cert}
 	bundle, err := New(Spec{Name: "partners", Version: 1, Anchors: root.CertPEM()}, now)
 	if err != nil {
@@ -34,7 +34,10 @@ func TestRememberedPathEnds(t *testing.T) {
 	if err := verify(soon.Add(time.Second)); !errors.Is(err, ErrExpiredIssuer) {
 		t.Errorf("after the issuer's end: %v, want ErrExpiredIssuer", err)
 	}
-	if err := verify(now.Add(-2 * time.Minute)); !errors.Is(err, ErrUntrusted) {
+	if err := verify(now.Add(-2 * time.Minute)); !errors.Is(err, ErrExpiredIssuer) {
+		t.Errorf("before the issuer's beginning, with a clock that was set back: %v, want ErrExpiredIssuer", err)
+	}
+	if err := verify(now.Add(-2 * time.Hour)); !errors.Is(err, ErrUntrusted) {
 		t.Errorf("before the leaf's beginning: %v, want ErrUntrusted", err)
 	}
 	if err := bundle.Verify(leaf, nil, now); !errors.Is(err, ErrChainIncomplete) && !errors.Is(err, ErrUntrusted) {

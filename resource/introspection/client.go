@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4/json"
-
 	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/resource/jwks"
@@ -57,8 +55,6 @@ const (
 
 	// maxAnswer bounds an answer. One about a token has less than a kilobyte.
 	maxAnswer = 64 << 10
-	// maxRefusal is how much of another answer is read, for its reason.
-	maxRefusal = 4 << 10
 )
 
 // Client asks about tokens. It is safe for use by many goroutines.
@@ -159,7 +155,7 @@ func exchange(client *http.Client, req *http.Request) ([]byte, error) {
 	}
 	defer func() { _ = resp.Body.Close() }() // nothing is lost by a failing close
 	if resp.StatusCode != http.StatusOK {    // a redirect too
-		return nil, refusal(resp)
+		return nil, fmt.Errorf("introspection: %s %s", resp.Request.URL.Path, decision.Unwanted(resp))
 	}
 	if media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return nil, fmt.Errorf("introspection: the answer is of type %q instead of application/json", resp.Header.Get("Content-Type"))
@@ -172,16 +168,4 @@ func exchange(client *http.Client, req *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("introspection: the answer has more than %d octets", maxAnswer)
 	}
 	return body, nil
-}
-
-// refusal makes an error of an answer that is none. The authorization server's
-// reason and request id are what its operator can look up.
-func refusal(resp *http.Response) error {
-	text := fmt.Sprintf("introspection: %s answered %d instead of 200", resp.Request.URL.Path, resp.StatusCode)
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	var body decision.Body
-	if err == nil && json.Unmarshal(data, &body) == nil && body.Reason != "" {
-		return fmt.Errorf("%s: reason %q, request_id %q", text, string(body.Reason), body.RequestID)
-	}
-	return errors.New(text)
 }

@@ -2,7 +2,6 @@ package revokefeed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -11,18 +10,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/go-jose/go-jose/v4/json"
-
 	"github.com/certbound/certbound/resource/decision"
 )
 
-const (
-	// quick is the time for an answer that is not to be waited for. It may be the
-	// whole state.
-	quick = 10 * time.Second
-	// maxRefusal is how much of an answer that is no feed is read, for its reason.
-	maxRefusal = 4 << 10
-)
+// quick is the time for an answer that is not to be waited for. It may be the
+// whole state.
+const quick = 10 * time.Second
 
 // question is what one poll asks.
 type question struct {
@@ -91,7 +84,7 @@ func (f *Follower) get(ctx context.Context, q question) (string, time.Time, erro
 	defer func() { _ = resp.Body.Close() }() // nothing is lost by a failing close
 	received := f.clock()
 	if resp.StatusCode != http.StatusOK { // a redirect too
-		return "", time.Time{}, refusal(resp)
+		return "", time.Time{}, fmt.Errorf("revokefeed: the authorization server %s", decision.Unwanted(resp))
 	}
 	if media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || media != ContentType {
 		return "", time.Time{}, fmt.Errorf("revokefeed: the answer is of type %q instead of %s", resp.Header.Get("Content-Type"), ContentType)
@@ -104,16 +97,4 @@ func (f *Follower) get(ctx context.Context, q question) (string, time.Time, erro
 		return "", time.Time{}, fmt.Errorf("revokefeed: the answer has more than %d octets", MaxSize)
 	}
 	return string(body), received, nil
-}
-
-// refusal makes an error of an answer that is no feed. The authorization
-// server's reason and request id are what its operator can look up.
-func refusal(resp *http.Response) error {
-	text := fmt.Sprintf("revokefeed: the authorization server answered %d instead of 200", resp.StatusCode)
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	var body decision.Body
-	if err == nil && json.Unmarshal(data, &body) == nil && body.Reason != "" {
-		return fmt.Errorf("%s: reason %q, request_id %q", text, string(body.Reason), body.RequestID)
-	}
-	return errors.New(text)
 }

@@ -108,6 +108,13 @@ func TestLife(t *testing.T) {
 		}
 	}
 	for number, at := range []time.Time{now, now.Add(2 * day), now.Add(200 * day)} {
+		// Each by a process of its own: what one did, the next one knows.
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if f, err = Open(dir); err != nil {
+			t.Fatal(err)
+		}
 		text, err := f.CRL("issuing", lock, 7*day, at)
 		if err != nil {
 			t.Fatal(err)
