@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"database/sql"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -78,6 +79,15 @@ func TestAuditVerifyFindsTampering(t *testing.T) {
 			result := harness.Run(t, append([]string{"audit", "verify", "--config", config}, c.args...)...)
 			if said := result.Stdout + result.Stderr; result.Code != c.code || !strings.Contains(said, numbered(c.says)) {
 				t.Errorf("exit code %d, want %d and %q\n%s", result.Code, c.code, numbered(c.says), said)
+			}
+			result = harness.Run(t, append([]string{"audit", "verify", "-o", "json", "--config", config}, c.args...)...)
+			var report struct {
+				Holds, Checkpoint bool
+				Faults            []string
+			}
+			if err := json.Unmarshal([]byte(result.Stdout), &report); err != nil || result.Code != c.code ||
+				report.Holds != (c.code == 0) || report.Holds != (len(report.Faults) == 0) || report.Checkpoint != (c.args != nil) {
+				t.Errorf("as JSON: exit code %d, %v\n%s", result.Code, err, result.Stdout)
 			}
 		})
 	}

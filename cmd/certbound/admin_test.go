@@ -18,6 +18,7 @@ import (
 
 	"github.com/certbound/certbound/cmd/certbound/internal/cli"
 	"github.com/certbound/certbound/keys/keystest"
+	"github.com/certbound/certbound/keys/thumbprint"
 )
 
 // adminAPI is a server that plays issuer and admin API with prepared answers; it
@@ -120,7 +121,7 @@ func TestClientVerbs(t *testing.T) {
 	code, out, _ = administer(t, api.env, "client", "list")
 	if code != 0 || out != "CLIENT  PARTNER  STATE     METHOD                       SCOPE\n"+
 		"edge    acme     disabled  self_signed_tls_client_auth  r w\n"+
-		"zeta    acme     enabled                                \n" {
+		"zeta    acme     enabled   -                            -\n" {
 		t.Errorf("%d %s", code, out)
 	}
 }
@@ -133,11 +134,35 @@ func TestCertRevoke(t *testing.T) {
 	if code != 0 || out != x5t+" of edge revoked since 2026-11-22T12:00:00Z: lost\n" {
 		t.Errorf("%d %s %s", code, out, msg)
 	}
-	if code, _, msg := administer(t, api.env, "cert", "revoke", "short", "--reason", "lost"); code != 1 || len(api.asked) != 1 {
+	if code, _, msg := administer(t, api.env, "cert", "revoke", "short", "--reason", "lost"); code != 1 || len(api.asked) != 1 || !strings.Contains(msg, "neither an x5t#S256 nor a file") {
 		t.Errorf("%d %s", code, msg)
 	}
 	if code, _, msg := administer(t, api.env, "cert", "revoke", x5t); code != 1 || !strings.Contains(msg, `required flag(s) "reason" not set`) {
 		t.Errorf("%d %s", code, msg)
+	}
+}
+
+// TestCertificatesByFile: where a thumbprint is taken, the certificate itself is too.
+// A dry run shows what the server says would be.
+func TestCertificatesByFile(t *testing.T) {
+	api := newAdminAPI(t)
+	pair := keystest.SelfSigned(t)
+	file, x5t := write(t, "edge.pem", pair.CertPEM()), thumbprint.Of(pair.Cert).String()
+	record := "/admin/v1/certificates/" + x5t
+	preview := `{"dry_run":true,"before":{},"after":{}}`
+	api.answers["GET "+record] = `{"x5t#S256":"` + x5t + `"}`
+	api.answers["POST "+record+"/revoke?dry_run=true"] = preview
+	api.answers["DELETE /admin/v1/clients/edge/certificates/"+x5t] = ``
+	api.answers["POST /admin/v1/clients/edge/disable?dry_run=true"] = preview
+	for line, want := range map[string]string{
+		"cert show " + file:                             x5t,
+		"cert revoke " + file + " --reason x --dry-run": `"dry_run": true`,
+		"cert remove edge " + file:                      "",
+		"client disable edge --reason unpaid --dry-run": `"dry_run": true`,
+	} {
+		if code, out, msg := administer(t, api.env, strings.Fields(line)...); code != 0 || !strings.Contains(out, want) {
+			t.Errorf("%s: %d %s %s", line, code, out, msg)
+		}
 	}
 }
 

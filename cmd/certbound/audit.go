@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -94,16 +95,9 @@ func (m *Main) printEvents(f *adminFlags, events []json.RawMessage) error {
 	return w.Flush()
 }
 
-// cell keeps control characters away from the terminal.
-func cell(s string) string {
-	if s == "" {
-		return "-"
-	}
-	if quoted := strconv.Quote(s); quoted != `"`+s+`"` {
-		return quoted
-	}
-	return s
-}
+// cell is a text in a table: control characters are kept away from the terminal, and
+// what is not there takes its place.
+func cell(s string) string { return cmp.Or(cli.Plain(s), "-") }
 
 func (m *Main) auditExport(f *adminFlags) *cobra.Command {
 	cmd := &cobra.Command{

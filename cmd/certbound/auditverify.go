@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/certbound/certbound/authz/admin"
+	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/cmd/certbound/internal/adminclient"
 	"github.com/certbound/certbound/cmd/certbound/internal/cli"
 	"github.com/certbound/certbound/cmd/certbound/internal/config"
@@ -21,6 +22,7 @@ var errAuditBroken = errors.New("audit verify: the audit trail does not hold")
 
 func (m *Main) auditVerifyCommand() *cobra.Command {
 	var file, checkpoint string
+	output := cli.OneOf{Value: "table", Allowed: []string{"table", "json"}}
 	cmd := &cobra.Command{
 		Use:   "verify --config FILE [--checkpoint FILE]",
 		Short: "Follow the hash chains of the audit trail",
@@ -33,12 +35,13 @@ and who did it; events that are missing without a signed pruning are a fault.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return m.withAuditTrail(cmd.Context(), file, func(trail *process.AuditTrail) error {
-				return m.auditVerify(cmd.Context(), trail, checkpoint)
+				return m.auditVerify(cmd.Context(), trail, checkpoint, output.Value == "json")
 			})
 		},
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&checkpoint, "checkpoint", "", "file with a checkpoint that was kept")
+	outputFlag(cmd, &output)
 	return cmd
 }
 
@@ -106,7 +109,7 @@ func (m *Main) withAuditTrail(ctx context.Context, file string, fn func(*process
 	return fn(trail)
 }
 
-func (m *Main) auditVerify(ctx context.Context, trail *process.AuditTrail, checkpoint string) error {
+func (m *Main) auditVerify(ctx context.Context, trail *process.AuditTrail, checkpoint string, asJSON bool) error {
 	text := ""
 	if checkpoint != "" {
 		data, err := os.ReadFile(checkpoint)
@@ -119,17 +122,68 @@ func (m *Main) auditVerify(ctx context.Context, trail *process.AuditTrail, check
 	if err != nil {
 		return err
 	}
+	say := m.sayVerified
+	if asJSON {
+		say = m.printVerified
+	}
+	if err := say(report, checkpoint != ""); err != nil {
+		return err
+	}
+	if len(report.Faults) > 0 {
+		return cli.Exit(cli.Failed, errAuditBroken)
+	}
+	return nil
+}
+
+func (m *Main) sayVerified(report *audit.Report, kept bool) error {
 	for _, fault := range report.Faults {
 		m.say("%s", fault)
 	}
 	if len(report.Faults) > 0 {
-		return cli.Exit(cli.Failed, errAuditBroken)
+		return nil
 	}
 	for i := range report.Pruned {
 		if err := m.sayBeginning(&report.Pruned[i]); err != nil {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(m.Stdout, "%d events in %d streams: %s\n", report.Events, report.Streams, verdict(report, checkpoint != ""))
+	_, err := fmt.Fprintf(m.Stdout, "%d events in %d streams: %s\n", report.Events, report.Streams, verdict(report, kept))
 	return err
+}
+
+// auditReport is what a verification found, for programs.
+type auditReport struct {
+	Holds      bool          `json:"holds"`
+	Verdict    string        `json:"verdict,omitempty"` // when it holds
+	Checkpoint bool          `json:"checkpoint"`        // one that was kept elsewhere was given
+	Events     int64         `json:"events"`
+	Streams    int           `json:"streams"`
+	Pruned     []prunedChain `json:"pruned"`
+	Faults     []string      `json:"faults"`
+}
+
+// prunedChain is where a chain begins, and on whose word.
+type prunedChain struct {
+	Instance string `json:"instance"`
+	Through  int64  `json:"through"` // the last event that was given up
+	By       string `json:"by"`
+	At       string `json:"at"`
+	Covered  int64  `json:"covered,omitempty"` // see audit.Beginning
+}
+
+func (m *Main) printVerified(report *audit.Report, kept bool) error {
+	out := auditReport{
+		Holds: len(report.Faults) == 0, Checkpoint: kept, Events: report.Events, Streams: report.Streams,
+		Pruned: []prunedChain{}, Faults: []string{},
+	}
+	if out.Holds {
+		out.Verdict = verdict(report, kept)
+	}
+	for _, b := range report.Pruned {
+		out.Pruned = append(out.Pruned, prunedChain{b.Instance, b.Seq, b.Pruning.By, rfc3339(b.Pruning.IssuedAt), b.Covered})
+	}
+	for _, fault := range report.Faults {
+		out.Faults = append(out.Faults, fault.String())
+	}
+	return cli.JSON(m.Stdout, out)
 }

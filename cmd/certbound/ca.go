@@ -38,10 +38,17 @@ certificates with one fixed profile. It lives in a directory: keep that off the
 network, and back it up. Keys are encrypted at rest with age, by a passphrase or to
 recipients. Whoever has a CA uses that one instead.`,
 	},
-		m.caInitCommand(&f), m.caIntermediateCommand(&f), m.caSignCommand(&f), m.caRevokeCommand(&f), m.caCRLCommand(&f), m.caListCommand(&f),
+		m.caRevokeCommand(&f), m.caListCommand(&f),
 	)
+	for _, one := range []*cobra.Command{m.caInitCommand(&f), m.caIntermediateCommand(&f)} {
+		f.add(one, true)
+		cmd.AddCommand(one)
+	}
+	for _, one := range []*cobra.Command{m.caSignCommand(&f), m.caCRLCommand(&f)} {
+		f.add(one, false)
+		cmd.AddCommand(one)
+	}
 	for _, one := range cmd.Commands() {
-		f.add(one)
 		one.Flags().StringVar(&f.dir, "dir", "", "directory of the CA")
 		must(one.MarkFlagRequired("dir"))
 		must(one.MarkFlagDirname("dir"))

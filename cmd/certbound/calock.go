@@ -23,10 +23,13 @@ const (
 	identityEnv   = "CERTBOUND_CA_IDENTITY_FILE"
 )
 
-func (f *lockFlags) add(cmd *cobra.Command) {
+// add puts the flags on a command; those for new keys where it makes some.
+func (f *lockFlags) add(cmd *cobra.Command, makesKeys bool) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.passphrase, "passphrase-file", "", "file with the passphrase of the CA's keys; or "+passphraseEnv+"; without any it is asked for")
-	flags.StringVar(&f.recipients, "recipients-file", "", "age recipients to encrypt new keys to, instead of a passphrase")
+	if makesKeys {
+		flags.StringVar(&f.recipients, "recipients-file", "", "age recipients to encrypt new keys to, instead of a passphrase")
+	}
 	flags.StringVar(&f.identity, "identity-file", "", "age identities that open the keys, instead of a passphrase; or "+identityEnv)
 }
 

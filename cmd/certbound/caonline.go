@@ -39,7 +39,7 @@ audit event, and takes effect at once.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return m.caOnline(cmd.Context(), &f) },
 	}
-	f.add(cmd)
+	f.add(cmd, false)
 	flags := cmd.Flags()
 	flags.StringVar(&f.config, "config", "", "configuration of serve")
 	flags.StringVar(&f.bundle, "trust-bundle", "", "trust bundle whose clients it signs for")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -97,13 +98,14 @@ func (m *Main) caRevokeCommand(f *caFlags) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(m.Stdout, "%s (%s) revoked since %s: %s; run certbound ca crl --issuer %s\n",
-					e.Serial, cli.Plain(e.Subject), e.RevokedAt.Format(time.RFC3339), e.Reason, e.Issuer)
+				_, err = fmt.Fprintf(m.Stdout, "%s (%s) revoked since %s: %s; now run: certbound ca crl --dir %s --issuer %s\n",
+					e.Serial, cli.Plain(e.Subject), e.RevokedAt.Format(time.RFC3339), e.Reason, f.dir, e.Issuer)
 				return err
 			})
 		},
 	}
-	cmd.Flags().Var(&reason, "reason", "why (RFC 5280 §5.3.1)")
+	cmd.Flags().Var(&reason, "reason", "`REASON` of RFC 5280 §5.3.1: "+strings.Join(reason.Allowed, ", "))
+	must(cmd.RegisterFlagCompletionFunc("reason", cobra.FixedCompletions(reason.Allowed, cobra.ShellCompDirectiveNoFileComp)))
 	return cmd
 }
 

@@ -8,25 +8,29 @@ import (
 	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/cmd/certbound/internal/adminclient"
 	"github.com/certbound/certbound/cmd/certbound/internal/cli"
-	"github.com/certbound/certbound/keys/thumbprint"
 )
 
 func (m *Main) certCommand() *cobra.Command {
 	var f adminFlags
 	var reason string
+	var dryRun bool
 	revoke := &cobra.Command{
-		Use:   "revoke X5T --reason TEXT",
+		Use:   "revoke X5T|FILE --reason TEXT",
 		Short: "Revoke a certificate; it and the tokens bound to it are refused everywhere within a second",
-		Long: `revoke takes the certificate's thumbprint, base64url(SHA-256(DER)): the x5t_s256 of
-log lines and the x5t#S256 of tokens. The certificate need not be registered.`,
+		Long: `revoke takes the certificate, or its thumbprint, base64url(SHA-256(DER)): the x5t_s256
+of log lines and the x5t#S256 of tokens. The certificate need not be registered.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := thumbprint.Parse(args[0]); err != nil {
+			x5t, err := thumbprintOf(args[0])
+			if err != nil {
 				return err
+			}
+			if dryRun {
+				return m.tryOut(cmd.Context(), &f, "/admin/v1/certificates/"+x5t+"/revoke", map[string]string{"reason": reason})
 			}
 			return m.withAdmin(&f, func(c *adminclient.Client) error {
 				var done admin.Revocation
-				err := c.Post(cmd.Context(), "/admin/v1/certificates/"+args[0]+"/revoke", map[string]string{"reason": reason}, &done)
+				err := c.Post(cmd.Context(), "/admin/v1/certificates/"+x5t+"/revoke", map[string]string{"reason": reason}, &done)
 				if err != nil {
 					return err
 				}
@@ -36,6 +40,7 @@ log lines and the x5t#S256 of tokens. The certificate need not be registered.`,
 	}
 	revoke.Flags().StringVar(&reason, "reason", "", "why, for the audit event")
 	must(revoke.MarkFlagRequired("reason"))
+	addDryRun(revoke, &dryRun)
 	f.add(revoke) // the others ask nobody
 	return group(&cobra.Command{Use: "cert", Short: "Client certificates: make, look at, verify and revoke them"},
 		m.certRequestCommand(), m.certEnrollCommand(), m.certRenewCommand(), m.certStatusCommand(), m.certRetireCommand(), m.certExpiringCommand(),

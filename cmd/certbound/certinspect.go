@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -17,15 +18,16 @@ func (m *Main) certInspectCommand() *cobra.Command {
 	var at moment
 	output := cli.OneOf{Value: "table", Allowed: []string{"table", "json"}}
 	cmd := &cobra.Command{
-		Use:   "inspect FILE",
+		Use:   "inspect FILE|HOST:PORT",
 		Short: "Say what a client certificate is called, how to register it, and what speaks against it",
 		Long: `inspect reads certificates in PEM (a chain, the client's first) or one in DER; - is
-standard input. It shows the names as the five subject values of RFC 8705 §2.1.2
+standard input. Of HOST:PORT it reads what the server there presents in a TLS
+handshake, whoever signed it, and ends the connection. It shows the names as the five subject values of RFC 8705 §2.1.2
 see them, the thumbprint that tokens are bound to (and the two digests that are
-often taken for it), and warnings. It asks nobody, and prints no private key.`,
+often taken for it), and warnings. It asks nobody else, and prints no private key.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			file, err := readCertificates(args[0])
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file, err := certificatesOf(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -52,6 +54,15 @@ func fileFlags(cmd *cobra.Command, endings []string, names ...string) {
 	for _, name := range names {
 		must(cmd.MarkFlagFilename(name, endings...))
 	}
+}
+
+// certificatesOf reads a file, or asks a server: a name with a port that is no file.
+func certificatesOf(ctx context.Context, name string) (*certinfo.File, error) {
+	if _, err := os.Stat(name); err == nil || !inspect.IsAddress(name) {
+		return readCertificates(name)
+	}
+	presented, err := inspect.Presented(ctx, name)
+	return presented, cli.Exit(cli.Refused, err)
 }
 
 // readCertificates reads a file of certificates; the message names it.

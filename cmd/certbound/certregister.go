@@ -2,12 +2,10 @@ package main
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/spf13/cobra"
 
 	"github.com/certbound/certbound/cmd/certbound/internal/adminclient"
-	"github.com/certbound/certbound/keys/thumbprint"
 )
 
 // certificateFields are the members of a registered certificate.
@@ -39,12 +37,13 @@ func (m *Main) certList() *cobra.Command {
 func (m *Main) certShow() *cobra.Command {
 	var f adminFlags
 	cmd := &cobra.Command{
-		Use: "show X5T", Short: "Show a registered certificate and whose it is", Args: cobra.ExactArgs(1),
+		Use: "show X5T|FILE", Short: "Show a registered certificate and whose it is", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := thumbprint.Parse(args[0]); err != nil {
+			x5t, err := thumbprintOf(args[0])
+			if err != nil {
 				return err
 			}
-			return m.call(cmd.Context(), &f, adminclient.Call{Method: http.MethodGet, Path: "/admin/v1/certificates/" + args[0]}, certificateFields)
+			return m.call(cmd.Context(), &f, adminclient.Call{Method: http.MethodGet, Path: "/admin/v1/certificates/" + x5t}, certificateFields)
 		},
 	}
 	f.add(cmd)
@@ -75,12 +74,13 @@ func (m *Main) certRemove() *cobra.Command {
 	var f adminFlags
 	var dryRun bool
 	cmd := &cobra.Command{
-		Use: "remove CLIENT X5T", Short: "Take a certificate away from a client; the client's tokens die", Args: cobra.ExactArgs(2),
+		Use: "remove CLIENT X5T|FILE", Short: "Take a certificate away from a client; the client's tokens die", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := thumbprint.Parse(args[1]); err != nil {
+			x5t, err := thumbprintOf(args[1])
+			if err != nil {
 				return err
 			}
-			path := certificatesPath(args[0]) + "/" + url.PathEscape(args[1])
+			path := certificatesPath(args[0]) + "/" + x5t
 			return m.call(cmd.Context(), &f, adminclient.Call{Method: http.MethodDelete, Path: tried(path, dryRun)}, certificateFields)
 		},
 	}

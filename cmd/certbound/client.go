@@ -41,12 +41,16 @@ func clientPath(id string) string { return "/admin/v1/clients/" + url.PathEscape
 
 func (m *Main) clientSwitch(f *adminFlags, verb, short string) *cobra.Command {
 	var reason string
+	var dryRun bool
 	cmd := &cobra.Command{
 		Use: verb + " ID", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			body := map[string]string{"reason": reason}
+			if dryRun {
+				return m.tryOut(cmd.Context(), f, clientPath(args[0])+"/"+verb, body)
+			}
 			return m.withAdmin(f, func(c *adminclient.Client) error {
 				var view admin.ClientView
-				body := map[string]string{"reason": reason}
 				if err := c.Post(cmd.Context(), clientPath(args[0])+"/"+verb, body, &view); err != nil {
 					return err
 				}
@@ -55,6 +59,7 @@ func (m *Main) clientSwitch(f *adminFlags, verb, short string) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit event")
+	addDryRun(cmd, &dryRun)
 	return cmd
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -45,12 +46,16 @@ func (m *Main) Run(ctx context.Context) int {
 	root.SetArgs(identifiersLast(m.Args))
 	root.SetOut(m.Stdout)
 	root.SetErr(m.Stderr)
-	err := root.ExecuteContext(ctx)
+	running := markRunning(root)
+	cmd, err := root.ExecuteContextC(ctx)
 	if m.log != nil {
 		m.log.Flush()
 	}
 	if err != nil {
 		_, _ = fmt.Fprintf(m.Stderr, "certbound: %v\n", err) // nowhere else to say it
+		if !*running {
+			_, _ = fmt.Fprintf(m.Stderr, "usage: %s; more with --help\n", usage(cmd))
+		}
 	}
 	return cli.Code(err)
 }
@@ -87,6 +92,37 @@ func group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	cmd.AddCommand(children...)
 	return cmd
+}
+
+// usage is how a command is called, in one line.
+func usage(cmd *cobra.Command) string {
+	if cmd.HasAvailableSubCommands() {
+		return cmd.CommandPath() + " COMMAND"
+	}
+	return cmd.UseLine()
+}
+
+// markRunning returns what becomes true when a command begins: an error before that
+// is one of how it was called.
+func markRunning(root *cobra.Command) *bool {
+	running := new(bool)
+	var mark func(*cobra.Command)
+	mark = func(cmd *cobra.Command) {
+		if run := cmd.RunE; run != nil {
+			cmd.RunE = func(cmd *cobra.Command, args []string) error {
+				*running = true
+				return run(cmd, args)
+			}
+		}
+		if positional, _, _ := strings.Cut(cmd.Use, " --"); cmd.ValidArgsFunction == nil && !strings.Contains(positional, "FILE") {
+			cmd.ValidArgsFunction = cobra.NoFileCompletions // a shell offers files to who says nothing
+		}
+		for _, child := range cmd.Commands() {
+			mark(child)
+		}
+	}
+	mark(root)
+	return running
 }
 
 // logger writes what happens as JSON lines to stderr, all of them before Run

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	pathof "path"
 	"strings"
 	"text/tabwriter"
 
@@ -23,7 +24,7 @@ import (
 type noun struct {
 	word    string   // as in "certbound partner"
 	path    string   // of the list
-	plural  string   // the member of a page, and in the help
+	plural  string   // in the help
 	id      string   // the member of a record
 	columns []column // of the table of a list
 	fields  []string // members in the table of one record
@@ -181,7 +182,7 @@ func (m *Main) listCommand(f *adminFlags, n *noun, filters ...string) *cobra.Com
 					query.Set(filter, values[i])
 				}
 			}
-			all, err := pagesOf(cmd.Context(), c, n.path+"?"+query.Encode(), strings.ReplaceAll(n.plural, " ", "_"))
+			all, err := pagesOf(cmd.Context(), c, n.path+"?"+query.Encode(), strings.ReplaceAll(pathof.Base(n.path), "-", "_"))
 			if err != nil {
 				return err
 			}
@@ -216,7 +217,7 @@ func (m *Main) printList(f *adminFlags, columns []column, all []map[string]any) 
 	fmt.Fprintln(w, strings.Join(cells, "\t"))
 	for _, record := range all {
 		for i, c := range columns {
-			cells[i] = cli.Plain(c.text(record))
+			cells[i] = cell(c.text(record))
 		}
 		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
@@ -360,6 +361,11 @@ func (m *Main) verbCommand(f *adminFlags, n *noun, verb, short string, needsReas
 		must(cmd.MarkFlagRequired("reason"))
 	}
 	return cmd
+}
+
+// tryOut has the server check a change and shows what it would be.
+func (m *Main) tryOut(ctx context.Context, f *adminFlags, path string, content any) error {
+	return m.call(ctx, f, adminclient.Call{Method: http.MethodPost, Path: tried(path, true), Body: content}, nil)
 }
 
 // call sends one request and shows the record it answers with.

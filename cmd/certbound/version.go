@@ -35,7 +35,7 @@ func (m *Main) versionCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().VarP(&output, "output", "o", "output format")
+	outputFlag(cmd, &output)
 	return cmd
 }
 

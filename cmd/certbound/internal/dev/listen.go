@@ -15,7 +15,7 @@ type listeners struct{ authz, proxy, admin, ops, upstream net.Listener }
 
 func (s *Server) listen(ctx context.Context) (*listeners, error) {
 	var l listeners
-	for _, one := range []struct {
+	all := []struct {
 		flag, address string
 		into          *net.Listener
 	}{
@@ -24,12 +24,15 @@ func (s *Server) listen(ctx context.Context) (*listeners, error) {
 		{"--admin-addr", s.options.AdminAddr, &l.admin},
 		{"--ops-addr", s.options.OpsAddr, &l.ops},
 		{"", "127.0.0.1:0", &l.upstream},
-	} {
-		address, err := Loopback(one.flag, one.address)
-		if err != nil {
+	}
+	for i, one := range all { // a mistake of ours comes before what others listen at
+		var err error
+		if all[i].address, err = Loopback(one.flag, one.address); err != nil {
 			return nil, err
 		}
-		listener, err := process.Listen(ctx, address)
+	}
+	for _, one := range all {
+		listener, err := process.Listen(ctx, one.address)
 		if err != nil {
 			return nil, fmt.Errorf("dev: %s: %w (port 0 picks a free one)", one.flag, err)
 		}
