@@ -180,6 +180,9 @@ func (m *Main) printVerified(report *audit.Report, kept bool) error {
 		out.Verdict = verdict(report, kept)
 	}
 	for _, b := range report.Pruned {
+		if b.Pruning == nil { // a fault says so
+			continue
+		}
 		out.Pruned = append(out.Pruned, prunedChain{b.Instance, b.Seq, b.Pruning.By, rfc3339(b.Pruning.IssuedAt), b.Covered})
 	}
 	for _, fault := range report.Faults {
