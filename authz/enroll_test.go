@@ -34,9 +34,9 @@ type small struct {
 	root, issuing *ca.Authority
 }
 
-func newSmall(t *testing.T) *small {
+func newSmall(t *testing.T, wrap ...func(storage.Store) storage.Store) *small {
 	t.Helper()
-	s := &small{world: newWorld(t)}
+	s := &small{world: newWorld(t, wrap...)}
 	now := s.clock()
 	var err error
 	if s.root, err = ca.NewRoot(pkix.Name{CommonName: "Small Root"}, 3650*24*time.Hour, now.Add(-time.Hour)); err != nil {

@@ -162,6 +162,7 @@ func TestAdminKeepsItsDocument(t *testing.T) {
 		{200, "GET", "clients/edge/enrollments", "", "", ""},
 		{409, "POST", "enrollments", `{"client_id":"edge"}`, "", "conflict"},
 		{404, "GET", "enrollments/none", "", "", "record_unknown"},
+		{200, "GET", "enrollment-issuers", "", "", ""},
 		{404, "POST", "enrollments/none/cancel", "", "", "record_unknown"},
 		{204, "DELETE", "clients/edge/certificates/" + thumbprintOf(next), "", "", ""},
 		{409, "DELETE", "clients/edge/certificates/" + thumbprintOf(edge), "", "", "conflict"},
@@ -206,7 +207,7 @@ func TestAdminKeepsItsDocument(t *testing.T) {
 	slices.Sort(undone)
 	// Links need a CA (TestEnrolmentKeepsTheDocument); revokeKey would end the token
 	// that asks.
-	if got := strings.Join(undone, " "); got != "cancelEnrollment createEnrollment getEnrollment revokeKey" {
+	if got := strings.Join(undone, " "); got != "cancelEnrollment createEnrollment getEnrollment getEnrollmentIssuer removeEnrollmentIssuer revokeKey" {
 		t.Errorf("operations that were not done: %s", got)
 	}
 }

@@ -142,6 +142,10 @@ var routes = []route{
 		id: "cancelEnrollment", summary: "Let an unused enrolment link end now", body: ReasonBody{}, optional: true, answer: EnrollmentView{}, dry: Preview{},
 	}},
 
+	{http.MethodGet, "/admin/v1/enrollment-issuers", ScopeRead, listEnrollmentIssuers, listed("listEnrollmentIssuers", "List the CAs that are online, by trust bundle", EnrollmentIssuerList{}, byID)},
+	{http.MethodGet, "/admin/v1/enrollment-issuers/{id}", ScopeRead, enrollmentIssuers.get, one("getEnrollmentIssuer", "Show the CA that signs for a trust bundle", EnrollmentIssuerView{})},
+	{http.MethodDelete, "/admin/v1/enrollment-issuers/{id}", ScopeSecurity, removeEnrollmentIssuer, remove("removeEnrollmentIssuer", "Take a CA offline: it signs nothing from now on; certificates it has signed stay", false)},
+
 	{http.MethodGet, "/admin/v1/certificates", ScopeRead, expiringCertificates, listed("listExpiringCertificates", "List the certificates that end soon, over all clients", CertificateList{}, append(slices.Clone(pages),
 		document.Parameter{Name: "after", Description: "Certificates after this one; it comes with the Link of a page."},
 		document.Parameter{Name: "expires_before", Description: "Certificates that end before this time (RFC 3339); in 30 days when absent."}))},

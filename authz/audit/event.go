@@ -31,6 +31,7 @@ const (
 	EnrollmentCancelled  Kind = "enrollment.cancelled"
 	EnrollmentRefused    Kind = "enrollment.refused"
 	EnrollmentIssuerSet  Kind = "enrollment_issuer.set" // a CA went online
+	EnrollmentIssuerGone Kind = "enrollment_issuer.removed"
 	ClientDisabled       Kind = "client.disabled"
 	ClientEnabled        Kind = "client.enabled"
 	KeyPublished         Kind = "key.published"      // it is in the JWK set and does not sign yet

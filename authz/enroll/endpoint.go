@@ -160,6 +160,7 @@ type signed struct {
 	leaf   *x509.Certificate
 	chain  []*x509.Certificate
 	record storage.Certificate
+	by     storage.EnrollmentIssuer
 }
 
 func (e *Endpoint) sign(ctx context.Context, csr *x509.CertificateRequest, wanted *order) (*signed, *oauth.Error) {
@@ -197,5 +198,5 @@ func (e *Endpoint) sign(ctx context.Context, csr *x509.CertificateRequest, wante
 	return &signed{leaf, issuer.Chain, storage.Certificate{
 		Thumbprint: thumbprint.Of(leaf), ClientID: wanted.clientID, DER: leaf.Raw, Source: storage.CertificateEnrolled,
 		NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), CreatedAt: now,
-	}}, nil
+	}, record}, nil
 }

@@ -104,9 +104,14 @@ func (i *Issuer) Seal(sealer *keys.Sealer, bundle string, now time.Time) (storag
 	}, err
 }
 
+// Chain is the certificate of a record's issuer, and what leads on to the anchor.
+func Chain(record storage.EnrollmentIssuer) ([]*x509.Certificate, error) {
+	return parseChain([]byte(record.ChainPEM))
+}
+
 // open is the issuer of a record.
 func open(sealer *keys.Sealer, record storage.EnrollmentIssuer) (*Issuer, error) {
-	chain, err := parseChain([]byte(record.ChainPEM))
+	chain, err := Chain(record)
 	if err != nil {
 		return nil, err
 	}

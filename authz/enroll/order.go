@@ -33,6 +33,9 @@ var errRefused = errors.New("enroll: the link or the client has changed meanwhil
 // errTooMany: the client has as many certificates as it may.
 var errTooMany = errors.New("enroll: the client has too many certificates that are still good; let some expire, or revoke them")
 
+// errOffline: nothing that its CA signs may be handed out any more.
+var errOffline = errors.New("enroll: the CA went offline meanwhile, or was replaced")
+
 // maxGood bounds the certificates of a client that were signed here and are still
 // good: a stolen one must not multiply without end.
 const maxGood = 16
@@ -122,6 +125,13 @@ func (e *Endpoint) commit(ctx context.Context, tx storage.Tx, o *order, s *signe
 	if !o.stands(client) {
 		return errRefused
 	}
+	online, err := tx.EnrollmentIssuer(ctx, o.bundle)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	if online.ChainPEM != s.by.ChainPEM {
+		return errOffline
+	}
 	now := s.record.CreatedAt
 	known, err := tx.ClientCertificates(ctx, o.clientID)
 	if err != nil {
@@ -185,6 +195,8 @@ func (o *order) detail(s *signed) map[string]any {
 // committed is the refusal for what the transaction said.
 func committed(err error) *oauth.Error {
 	switch {
+	case errors.Is(err, errOffline):
+		return oauth.RefuseFor(decision.SigningUnavailable, err)
 	case errors.Is(err, errRefused), errors.Is(err, errTooMany), errors.Is(err, storage.ErrStale), errors.Is(err, storage.ErrNotFound):
 		return oauth.RefuseFor(decision.EnrollmentRefused, err)
 	}

@@ -54,6 +54,7 @@ recipients. Whoever has a CA uses that one instead.`,
 		must(one.MarkFlagDirname("dir"))
 	}
 	cmd.AddCommand(m.caOnlineCommand())
+	cmd.AddCommand(m.caIssuersCommands()...)
 	return cmd
 }
 
