@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/internal/authztest"
 	"github.com/certbound/certbound/authz/registration"
+	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 )
@@ -80,15 +82,29 @@ func TestOnlySecurityTouchesAdministrators(t *testing.T) {
 	if a := operator.post("/admin/v1/clients/client-a/disable", ""); a.Status != 200 {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
-	// The deputy is a PKI client: only the record says whose this certificate is.
-	// That of client-a was shown in the deputy's name once, and got nothing.
-	deputys, strangers := thumbprint.Of(w.Pair("deputy").Cert), thumbprint.Of(w.Pair(authztest.ClientA).Cert)
+	// The deputy is a PKI client: only its registered subject says whose its certificates
+	// are, and they may never have been used. Another one is published by a partner.
+	deputy, next, stranger := w.Pair("deputy"), w.CA.Client(t, keystest.DNS("deputy.example")), w.Pair(authztest.ClientA)
+	deputys, nexts, strangers := thumbprint.Of(deputy.Cert), thumbprint.Of(next.Cert), thumbprint.Of(stranger.Cert)
 	w.Update(func(ctx context.Context, tx storage.Tx) error {
-		return w.Recorder.Append(ctx, tx,
-			audit.Event{Time: w.Clock(), Kind: audit.TokenIssued, Client: "deputy", Thumbprint: deputys},
-			audit.Event{Time: w.Clock(), Kind: audit.TokenRefused, Client: "deputy", Thumbprint: strangers})
+		return tx.AddCertificate(ctx, storage.Certificate{
+			Thumbprint: nexts, ClientID: authztest.ClientA, DER: next.Cert.Raw, NotBefore: next.Cert.NotBefore.UTC(),
+			NotAfter: next.Cert.NotAfter.UTC(), CreatedAt: w.Clock(), Source: storage.CertificatePublished,
+		})
 	})
-	if a := operator.post("/admin/v1/certificates/"+strangers.String()+"/revoke", `{"reason":"thief"}`); a.Status != 200 {
+	with := func(pair *keystest.Pair) string {
+		body, err := json.Marshal(admin.RevocationBody{Reason: "thief", Certificate: string(pair.CertPEM())})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	revoke := func(x5t thumbprint.Thumbprint) string { return "/admin/v1/certificates/" + x5t.String() + "/revoke" }
+	w.wantProblem(t, operator.post(revoke(strangers), `{"reason":"thief"}`), 403, "scope_insufficient") // it might be the deputy's
+	w.wantProblem(t, operator.post(revoke(deputys), with(stranger)), 422, "input_invalid")              // another one
+	w.wantProblem(t, operator.post(revoke(deputys), with(deputy)), 403, "scope_insufficient")
+	w.wantProblem(t, operator.post(revoke(nexts), with(&next)), 403, "scope_insufficient")
+	if a := operator.post(revoke(strangers), with(stranger)); a.Status != 200 {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	for _, path := range []string{
@@ -98,7 +114,7 @@ func TestOnlySecurityTouchesAdministrators(t *testing.T) {
 	} {
 		w.wantProblem(t, operator.post(path, `{"reason":"coup"}`), 403, "scope_insufficient")
 	}
-	for _, x5t := range []thumbprint.Thumbprint{thumbprint.Of(w.root.Cert), deputys} {
+	for _, x5t := range []thumbprint.Thumbprint{thumbprint.Of(w.root.Cert), deputys, nexts} {
 		if denied, err := w.Store.CertificateDenied(t.Context(), x5t); err != nil || denied {
 			t.Errorf("an operator revoked an administrator's certificate (%v)", err)
 		}

@@ -43,6 +43,10 @@ func (c *call) reason(required bool) (string, error) {
 	return all["reason"], err
 }
 
+// memberCertificate is the member of a body that holds a certificate in PEM, which is
+// judged by who reads it.
+const memberCertificate = "certificate"
+
 // texts reads a body of short texts, none of which has to be there.
 func (c *call) texts(known ...string) (map[string]string, error) {
 	data, err := c.body()
@@ -65,7 +69,7 @@ func (c *call) texts(known ...string) (map[string]string, error) {
 			bad.Add("body", "has a member other than "+strings.Join(known, ", "))
 		case json.Unmarshal(raw, &text) != nil || raw[0] != '"':
 			bad.Add(name, "must be a string")
-		case registration.CheckName(name, text) != nil:
+		case name != memberCertificate && registration.CheckName(name, text) != nil:
 			bad.Add(name, fmt.Sprintf("must be at most %d bytes without control characters", registration.MaxNameLength))
 		}
 		all[name] = text

@@ -2,12 +2,16 @@ package admin
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"time"
 
+	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/thumbprint"
+	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -19,6 +23,12 @@ type Revocation struct {
 	RevokedAt  time.Time `json:"revoked_at"`
 }
 
+// RevocationBody says why, and may bring the certificate.
+type RevocationBody struct {
+	Reason      string `json:"reason" maxLength:"200" doc:"Why, for the audit event."`
+	Certificate string `json:"certificate,omitempty" doc:"The certificate in PEM. Without admin:security one that is not on record has to be sent along where administrators are tls_client_auth clients, because it might be theirs."`
+}
+
 // revokeCertificate denies a certificate for as long as it could be used, and
 // tells resource servers for as long as its tokens could. Certificates of PKI
 // clients are not registered one by one, so any thumbprint may be named.
@@ -27,46 +37,66 @@ func revokeCertificate(h *Handler, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	reason, err := c.reason(true)
+	body, err := c.texts("reason", memberCertificate)
 	if err != nil {
 		return nil, err
 	}
-	if f := h.notOfAdministrators(c, t); f != nil {
-		return nil, f
+	var bad refusal.Invalid
+	if body["reason"] == "" {
+		bad.Add("reason", "must say why")
+	}
+	var sent *x509.Certificate
+	if text := body[memberCertificate]; text != "" {
+		if sent = oneCertificate(text, &bad); sent != nil && thumbprint.Of(sent) != t {
+			bad.At("/certificate", "is not the one that the thumbprint names")
+		}
+	}
+	if err := bad.Err(); err != nil {
+		return nil, err
 	}
 	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
 		registered, err := tx.Certificate(ctx, t)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
+		if err := notOfAdministrators(c, tx, registered, sent); err != nil {
+			return err
+		}
 		return h.revokeIn(c, tx, storage.CertificateDenial{
-			Thumbprint: t, ClientID: registered.ClientID, Reason: reason, CreatedAt: c.now, ExpiresAt: registered.NotAfter,
+			Thumbprint: t, ClientID: registered.ClientID, Reason: body["reason"], CreatedAt: c.now, ExpiresAt: registered.NotAfter,
 		}, a)
 	})
 }
 
-// notOfAdministrators lets only admin:security revoke a certificate with which an
-// administrator has got a token. That of a PKI client is registered nowhere, so it
-// is the record that says whose it is: without this, an operator could lock all
-// such administrators out, whose thumbprints the audit trail shows him.
-func (h *Handler) notOfAdministrators(c *call, t thumbprint.Thumbprint) error {
+// notOfAdministrators lets only admin:security revoke a certificate that an
+// administrator could authenticate with. That of a PKI client is registered nowhere,
+// so it is the registered subject that says whose it is, used or not: without this,
+// an operator could lock all such administrators out before they have come in once. A
+// certificate that is not on record has to be shown for that. Those of self-signed
+// administrators are on record, see revokeIn.
+func notOfAdministrators(c *call, tx storage.Tx, onRecord storage.Certificate, leaf *x509.Certificate) error {
 	if c.caller.may(ScopeSecurity) {
 		return nil
 	}
+	if onRecord.DER != nil {
+		var err error
+		if leaf, err = x509.ParseCertificate(onRecord.DER); err != nil {
+			return err
+		}
+	}
 	for _, scope := range Scopes() {
-		holders, err := h.Store.ClientsHolding(c.Context(), scope)
+		holders, err := tx.ClientsHolding(c.Context(), scope)
 		if err != nil {
 			return err
 		}
 		for _, holder := range holders {
-			used, err := h.Store.AuditEvents(c.Context(), storage.AuditQuery{
-				ClientID: holder.ID, Kind: string(audit.TokenIssued), Thumbprint: t, Limit: 1,
-			})
-			if err != nil {
-				return err
+			if holder.Method != storage.TLSClientAuth || leaf != nil && !clientauth.Satisfies(holder.Matcher, leaf) {
+				continue
 			}
-			if len(used) > 0 {
-				return c.caller.mayTouch(holder)
+			if err := c.caller.mayTouch(holder); err != nil && leaf != nil {
+				return err
+			} else if err != nil {
+				return refusal.New(decision.ScopeInsufficient, "the certificate is not on record and might be an administrator's: send it along as certificate, or have somebody with admin:security revoke it")
 			}
 		}
 	}

@@ -152,7 +152,7 @@ var routes = []route{
 	{http.MethodPost, "/admin/v1/certificates/{x5t}/retire", ScopeOperate, retireCertificate, act("retireCertificate", "Accept a certificate until a given time, for a rotation", RetireBody{}, false, RegisteredCertificate{})},
 	{http.MethodGet, "/admin/v1/certificates/{x5t}", ScopeRead, certificates.get, one("getCertificate", "Show a registered certificate and whose it is", RegisteredCertificate{})},
 	{http.MethodPost, "/admin/v1/certificates/{x5t}/revoke", ScopeOperate, revokeCertificate, operation{
-		id: "revokeCertificate", summary: "Revoke a certificate, registered or not", body: ReasonBody{}, answer: Revocation{}, dry: Preview{},
+		id: "revokeCertificate", summary: "Revoke a certificate, registered or not", body: RevocationBody{}, answer: Revocation{}, dry: Preview{},
 	}},
 
 	{http.MethodGet, "/admin/v1/keys", ScopeRead, listKeys, read("listKeys", "List signing keys", KeyList{})},

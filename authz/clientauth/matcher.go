@@ -62,6 +62,10 @@ type verdict struct {
 	expected, seen, detail string
 }
 
+// Satisfies reports whether a certificate has the registered subject value. It says
+// nothing about who signed it.
+func Satisfies(m storage.Matcher, leaf *x509.Certificate) bool { return matches(m, leaf).ok }
+
 // matches compares the registered subject value with the end-entity
 // certificate. One matching entry of the registered kind suffices.
 func matches(m storage.Matcher, leaf *x509.Certificate) verdict {

@@ -134,6 +134,17 @@ func TestCertRevoke(t *testing.T) {
 	if code != 0 || out != x5t+" of edge revoked since 2026-11-22T12:00:00Z: lost\n" {
 		t.Errorf("%d %s %s", code, out, msg)
 	}
+	ca := keystest.NewCA(t, "CA")
+	file := filepath.Join(t.TempDir(), "lost.pem")
+	if err := os.WriteFile(file, ca.CertPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x5t = thumbprint.Of(ca.Cert).String()
+	api.answers["POST /admin/v1/certificates/"+x5t+"/revoke"] = `{"x5t#S256":"` + x5t + `","reason":"lost","revoked_at":"2026-11-22T12:00:00Z"}`
+	if code, out, msg := administer(t, api.env, "cert", "revoke", file, "--reason", "lost"); code != 0 || !strings.HasPrefix(out, x5t+" revoked since") {
+		t.Errorf("%d %s %s", code, out, msg)
+	}
+	x5t, api.asked = strings.Repeat("A", 43), api.asked[:1]
 	if code, _, msg := administer(t, api.env, "cert", "revoke", "short", "--reason", "lost"); code != 1 || len(api.asked) != 1 || !strings.Contains(msg, "neither an x5t#S256 nor a file") {
 		t.Errorf("%d %s", code, msg)
 	}

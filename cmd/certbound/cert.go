@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -18,19 +19,27 @@ func (m *Main) certCommand() *cobra.Command {
 		Use:   "revoke X5T|FILE --reason TEXT",
 		Short: "Revoke a certificate; it and the tokens bound to it are refused everywhere within a second",
 		Long: `revoke takes the certificate, or its thumbprint, base64url(SHA-256(DER)): the x5t_s256
-of log lines and the x5t#S256 of tokens. The certificate need not be registered.`,
+of log lines and the x5t#S256 of tokens. The certificate need not be registered; whoever
+lacks admin:security may have to give the file of one that is not on record, which shows
+that it is none of an administrator's.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			x5t, err := thumbprintOf(args[0])
 			if err != nil {
 				return err
 			}
+			body := admin.RevocationBody{Reason: reason}
+			if x5t != args[0] {
+				if body.Certificate, err = certificateOf(args[0]); err != nil {
+					return err
+				}
+			}
 			if dryRun {
-				return m.tryOut(cmd.Context(), &f, "/admin/v1/certificates/"+x5t+"/revoke", map[string]string{"reason": reason})
+				return m.tryOut(cmd.Context(), &f, "/admin/v1/certificates/"+x5t+"/revoke", body)
 			}
 			return m.withAdmin(&f, func(c *adminclient.Client) error {
 				var done admin.Revocation
-				err := c.Post(cmd.Context(), "/admin/v1/certificates/"+x5t+"/revoke", map[string]string{"reason": reason}, &done)
+				err := c.Post(cmd.Context(), "/admin/v1/certificates/"+x5t+"/revoke", body, &done)
 				if err != nil {
 					return err
 				}
@@ -46,6 +55,15 @@ of log lines and the x5t#S256 of tokens. The certificate need not be registered.
 		m.certRequestCommand(), m.certEnrollCommand(), m.certRenewCommand(), m.certStatusCommand(), m.certRetireCommand(), m.certExpiringCommand(),
 		m.certInspectCommand(), m.certVerifyCommand(),
 		m.certList(), m.certShow(), m.certAdd(), m.certRemove(), revoke)
+}
+
+// certificateOf is the certificate of a file in PEM, without what else is in the file.
+func certificateOf(file string) (string, error) {
+	leaf, err := readCertificate(file)
+	if err != nil {
+		return "", err
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw})), nil
 }
 
 func (m *Main) printRevocation(f *adminFlags, done *admin.Revocation) error {
