@@ -438,3 +438,17 @@ func TestReloadFollower(t *testing.T) {
 	})
 	load.end(t)
 }
+
+// TestLoweredSecurityIsSaid: half of a configuration is read in place of the whole,
+// and what it no longer protects by is said.
+func TestLoweredSecurityIsSaid(t *testing.T) {
+	site := harness.NewSite(t, "http://127.0.0.1:1")
+	site.ProxyCfg["rate_limits"] = map[string]any{"client": map[string]any{"requests": 5}}
+	d := site.StartProxy(t)
+	delete(site.ProxyCfg, "rate_limits")
+	site.ReplaceConfigs(t)
+	line := d.Stderr.WaitFor(t, "security_lowered", func(l harness.Line) bool { return l.Text("msg") == "security_lowered" })
+	if line.Text("level") != "WARN" || line.Text("detail") != "rate_limits.client: taken away" {
+		t.Errorf("said %v", line)
+	}
+}

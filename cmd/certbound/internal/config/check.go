@@ -50,7 +50,10 @@ func (c *checker) https(path, value string) {
 		return
 	}
 	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsAny(value, "?#") {
+	switch {
+	case err == nil && u.User != nil, err != nil && strings.Contains(value, "@"): // it is not to be repeated
+		c.problem(path, "holds a user or password; credentials do not belong in an address")
+	case err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(value, "?#"):
 		c.problem(path, "%q is not an https URL without user, query and fragment", value)
 	}
 }

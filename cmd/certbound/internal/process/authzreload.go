@@ -39,8 +39,17 @@ func (a *Authz) Reload(ctx context.Context, c *config.Serve) (changed []string, 
 	if err := a.server.SetRates(c.RateLimits.Rates()); err != nil {
 		return nil, err
 	}
+	warnLowered(ctx, a.o.Logger, a.config.Lowered(c))
 	a.listener.Adopt(in.listener)
 	a.fetcher.client.Store(in.fetcher)
 	a.config = c
 	return changed, nil
+}
+
+// warnLowered says which protections a reload takes away: at the start they are a
+// choice, in a running process they may be half of a file.
+func warnLowered(ctx context.Context, logger *slog.Logger, ways []string) {
+	for _, way := range ways {
+		logger.LogAttrs(ctx, slog.LevelWarn, "security_lowered", slog.String("detail", way))
+	}
 }

@@ -52,6 +52,7 @@ func (p *Proxy) Reload(ctx context.Context, c *config.Proxy) (changed []string, 
 	if earlier.feed != nil {
 		warnUnfollowed(c, p.o.Logger)
 	}
+	warnLowered(ctx, p.o.Logger, earlier.config.Lowered(c))
 	p.listener.Adopt(in.listener)
 	p.current.Store(g)
 	p.retire(earlier, g)
