@@ -116,7 +116,11 @@ func (r *rig) startAll(ctx context.Context, ports []string) error {
 	if err := r.writeConfig("serve.yaml", serveConfig, r.issuer, authz, r.durability, r.authzOps, r.profile); err != nil {
 		return err
 	}
-	if err := r.writeConfig("proxy.yaml", proxyConfig, proxy, r.issuer, audience(proxy), upstream, r.proxyOps, r.profile); err != nil {
+	// A proxy is no neighbour of the database.
+	if err := os.Mkdir(filepath.Join(r.dir, "proxy"), 0o700); err != nil {
+		return err
+	}
+	if err := r.writeConfig("proxy/proxy.yaml", proxyConfig, proxy, r.issuer, audience(proxy), upstream, r.proxyOps, r.profile); err != nil {
 		return err
 	}
 	pki := []string{"-cert", filepath.Join(r.dir, "pki/server.pem"), "-key", filepath.Join(r.dir, "pki/server.key")}
@@ -124,6 +128,11 @@ func (r *rig) startAll(ctx context.Context, ports []string) error {
 	keySet := filepath.Join(r.dir, "jwks.json")
 	baseline := func(kind, address string, more ...string) []string {
 		return append([]string{r.self, baselineCommand, kind, "-listen", address}, more...)
+	}
+	// A directory of its own for what is written to: servers watch those of their files.
+	logs := filepath.Join(r.dir, "log")
+	if err := os.Mkdir(logs, 0o700); err != nil {
+		return err
 	}
 	for _, one := range []struct {
 		into    **server
@@ -133,7 +142,7 @@ func (r *rig) startAll(ctx context.Context, ports []string) error {
 	}{
 		{new(*server), "upstream", upstream, baseline("upstream", upstream)},
 		{&r.authz, "serve", authz, []string{r.binary, "serve", "--config", filepath.Join(r.dir, "serve.yaml")}},
-		{&r.proxy, "proxy", proxy, []string{r.binary, "proxy", "--config", filepath.Join(r.dir, "proxy.yaml")}},
+		{&r.proxy, "proxy", proxy, []string{r.binary, "proxy", "--config", filepath.Join(r.dir, "proxy/proxy.yaml")}},
 		{&r.signer, "signer", ports[3], baseline("signer", ports[3], pki...)},
 		{&r.reverse, "reverse", ports[4], baseline("reverse", ports[4], append(pki, target...)...)},
 		{&r.verifier, "verifier", ports[5], baseline("verifier", ports[5], append(append(pki, target...), "-jwks", keySet)...)},
@@ -143,7 +152,7 @@ func (r *rig) startAll(ctx context.Context, ports []string) error {
 				return err
 			}
 		}
-		s, err := start(ctx, one.name, one.address, filepath.Join(r.dir, one.name+".log"), one.argv...)
+		s, err := start(ctx, one.name, one.address, filepath.Join(logs, one.name+".log"), one.argv...)
 		if err != nil {
 			return err
 		}
@@ -234,11 +243,11 @@ ops: {listen: "%s", profiles: %t}
 
 const proxyConfig = `version: 1
 listen: %s
-tls: {certificate: pki/server.pem, key: pki/server.key}
+tls: {certificate: ../pki/server.pem, key: ../pki/server.key}
 issuer: %s
-issuer_ca: pki/ca.pem
+issuer_ca: ../pki/ca.pem
 audience: %s
-revocations: {client_id: accounts-api, certificate: pki/accounts-api.pem, key: pki/accounts-api.key}
+revocations: {client_id: accounts-api, certificate: ../pki/accounts-api.pem, key: ../pki/accounts-api.key}
 routes:
   - {path: /accounts, methods: [GET], scopes: ["accounts:read"], upstream: "http://%s"}
 ops: {listen: "%s", profiles: %t}

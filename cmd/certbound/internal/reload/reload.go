@@ -17,6 +17,8 @@ const (
 	// longest wait for that.
 	quiet    = 100 * time.Millisecond
 	patience = time.Second
+	// drain is how long the changes of neighbours that have gathered are looked through.
+	drain = 10 * time.Millisecond
 	// checkEvery is how often files are looked at although nobody has said that
 	// they changed: network file systems do not say.
 	checkEvery = 10 * time.Second
@@ -133,7 +135,7 @@ func (r *Reloader) run(ctx context.Context) {
 			r.reload(ctx, w, "signal")
 			r.ifChanged(ctx, w)
 		case e := <-w.events:
-			if w.relevant(e) {
+			if w.relevant(e) || w.rest(ctx) {
 				r.ifChanged(ctx, w)
 			}
 		case err := <-w.errors: // events were lost

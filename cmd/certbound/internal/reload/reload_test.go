@@ -184,6 +184,30 @@ func TestFileChange(t *testing.T) {
 
 // TestSymlinks swaps a link on the way to a file, as Kubernetes and deployment tools
 // do.
+// TestNoisyNeighbour: a file that is written to all the time, as a database is, does
+// not hide a change of one that matters.
+func TestNoisyNeighbour(t *testing.T) {
+	p := start(t, never, nil)
+	noise, err := os.Create(p.file("database"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		defer noise.Close()
+		for ctx.Err() == nil {
+			_, _ = noise.WriteAt([]byte("x"), 0)
+		}
+	})
+	for _, name := range []string{"second", "third"} {
+		p.write("config", name+"\n")
+		p.inForce(name)
+	}
+	stop()
+	writing.Wait()
+}
+
 func TestSymlinks(t *testing.T) {
 	p := start(t, never, func(dir string) {
 		for name, text := range map[string]string{"v1/config": "first mount/ca\n", "v1/ca": "A", "v2/config": "second mount/ca\n", "v2/ca": "B"} {

@@ -66,6 +66,33 @@ func (w *watcher) follow(files []string) {
 // one, which changes all the time.
 func (w *watcher) relevant(e fsnotify.Event) bool { return w.entries[e.Name] }
 
+// rest lets what happens to neighbours gather, and reports whether something that
+// matters was among it. A database that is written to a thousand times a second
+// would wake us as often; while nobody takes the events, the system makes one of
+// those that are alike.
+func (w *watcher) rest(ctx context.Context) (matters bool) {
+	end := time.NewTimer(quiet)
+	defer end.Stop()
+	select {
+	case <-end.C:
+	case <-ctx.Done():
+		return false
+	}
+	end.Reset(drain)
+	for {
+		next := time.NewTimer(drain / 10)
+		select {
+		case e := <-w.events:
+			matters = w.relevant(e) || matters
+		case <-next.C:
+			return matters
+		case <-end.C: // there is always more
+			return matters
+		}
+		next.Stop()
+	}
+}
+
 // settle waits until nothing that matters changes any more, or long enough.
 func (w *watcher) settle(ctx context.Context) {
 	end := time.NewTimer(patience)
