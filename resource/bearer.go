@@ -91,12 +91,18 @@ func checkB64Token(token string) *problem {
 // isB64Token is 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=".
 func isB64Token(s string) bool {
 	s = strings.TrimRight(s, "=")
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !letter && strings.IndexByte("-._~+/", c) < 0 {
+	for i := range len(s) {
+		if !b64token[s[i]] {
 			return false
 		}
 	}
 	return s != ""
 }
+
+// b64token are the octets of a b64token before its padding.
+var b64token = func() (table [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
+		table[c] = true
+	}
+	return table
+}()
