@@ -53,6 +53,9 @@ type Config struct {
 	// Enrollment signs certificates for links.
 	Enrollment Enrollment
 
+	// Agreement says whether changes of trust bundles take two administrators.
+	Agreement Agreement
+
 	// Observe hears each decision of every endpoint; see decision.Sink.
 	Observe func(*decision.Decision)
 }
@@ -70,6 +73,12 @@ type Audit struct {
 	Retention         time.Duration    // for how long events are kept; 0 means for ever, else at least audit.MinRetention
 	// Observe hears of each commit; see audit.Config. nil: nobody listens.
 	Observe func(events int, took time.Duration, err error)
+}
+
+// Agreement is about changes that one administrator proposes and another approves.
+type Agreement struct {
+	TrustBundles     bool          // changes of trust bundles are of that kind
+	ProposalLifetime time.Duration // 1 hour to 30 days; 0 means 7 days
 }
 
 // FeedPurpose is the purpose of the keys that sign the revocation feed.
@@ -128,10 +137,6 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen, err := sightings.New(sightings.Config{Store: c.Store, Clock: c.Clock, Logger: c.Logger})
-	if err != nil {
-		return nil, err
-	}
 	sweeper, err := audit.NewSweeper(audit.SweeperConfig{
 		Store: c.Store, Audit: recorder, Signer: c.CheckpointKeys, Clock: c.Clock, Logger: c.Logger, Retention: c.Audit.Retention,
 	})
@@ -145,7 +150,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{sweeper: sweeper, rates: limits, seen: seen, sealer: c.Enrollment.Sealer, store: c.Store, trust: trust.NewSet(nil, nil), audit: recorder, clock: c.Clock, logger: c.Logger}
+	s := &Server{sweeper: sweeper, rates: limits, sealer: c.Enrollment.Sealer, store: c.Store, trust: trust.NewSet(nil, nil), audit: recorder, clock: c.Clock, logger: c.Logger}
 	if err := s.ReloadTrust(ctx); err != nil {
 		return nil, err
 	}
@@ -170,6 +175,9 @@ func (s *Server) wire(c Config) error {
 	notifier := new(revoke.Notifier)
 	s.notify = notifier.Notify
 	if s.keySets, err = s.newKeySets(c, notifier); err != nil {
+		return err
+	}
+	if s.seen, err = s.newSightings(c); err != nil {
 		return err
 	}
 	authenticator, err := clientauth.New(clientauth.Config{
@@ -263,8 +271,10 @@ func (s *Server) adminHandler(c Config, authenticator *clientauth.Authenticator,
 	return admin.NewHandler(admin.Config{
 		Issuer: c.Issuer, Enrolls: c.Enrollment.Sealer != nil, Verifier: verifier, Authenticator: authenticator, Store: c.Store,
 		Audit: s.audit, Keys: s.keeper, Checkpoints: c.CheckpointKeys, Pruner: s.sweeper, Notify: notifier.Notify,
-		TrustChanged: func(ctx context.Context) { _ = s.refreshTrust(ctx) }, // token requests read it again, or say why not
-		Clock:        c.Clock, Logger: c.Logger, Observe: c.Observe,
+		TrustChanged:     func(ctx context.Context) { _ = s.refreshTrust(ctx) }, // token requests read it again, or say why not
+		Settle:           s.seen.Flush,
+		SecondPairOfEyes: c.Agreement.TrustBundles, ProposalLifetime: c.Agreement.ProposalLifetime,
+		Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 }
 

@@ -85,6 +85,7 @@ type Certificate struct {
 	RetireAt   time.Time // accepted until then; zero: until NotAfter
 	FirstSeen  time.Time // when it first got a token; zero when never
 	LastSeen   time.Time // a while ago at the most: it is written now and then
+	Presented  []byte    // DER, one after the other: what came with it then, where its trust bundle may need it
 }
 
 // CertificateSource is how a certificate came to be known.

@@ -44,6 +44,7 @@ type Tx interface {
 	EnrollmentWriter
 	KeySetWriter
 	TrustBundleWriter
+	ProposalWriter
 	APIWriter
 	SigningKeyWriter
 	AuditWriter
@@ -60,6 +61,7 @@ type Reader interface {
 	EnrollmentReader
 	KeySetReader
 	TrustBundleReader
+	ProposalReader
 	APIReader
 	SigningKeyReader
 	AuditReader
@@ -153,6 +155,9 @@ type CertificateReader interface {
 	ExpiringCertificates(ctx context.Context, after CertificateCursor, until time.Time, limit int) ([]Certificate, error)
 	// CountExpiringCertificates counts those that end after now and not after until.
 	CountExpiringCertificates(ctx context.Context, now, until time.Time) (int64, error)
+	// CertificatesInUse returns at most limit certificates of clients that are pinned
+	// to a trust bundle, with LastSeen after the cursor, by LastSeen and Thumbprint.
+	CertificatesInUse(ctx context.Context, trustBundle string, after SeenCursor, limit int) ([]Certificate, error)
 	// RetiredCertificates returns at most limit certificates whose RetireAt is not
 	// after now and that nobody was told of. It is cheap: asked every second.
 	RetiredCertificates(ctx context.Context, now time.Time, limit int) ([]Certificate, error)
@@ -184,6 +189,12 @@ type CertificateWriter interface {
 // CertificateCursor is a place in the order of (NotAfter, Thumbprint).
 type CertificateCursor struct {
 	NotAfter   time.Time
+	Thumbprint thumbprint.Thumbprint
+}
+
+// SeenCursor is a place in the order of (LastSeen, Thumbprint).
+type SeenCursor struct {
+	LastSeen   time.Time
 	Thumbprint thumbprint.Thumbprint
 }
 

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"bytes"
-	"context"
 	"slices"
 	"strconv"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/certbound/certbound/authz/admin/etag"
 	"github.com/certbound/certbound/authz/admin/listing"
 	"github.com/certbound/certbound/authz/admin/refusal"
-	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/trust"
@@ -28,7 +26,7 @@ type TrustBundleView struct {
 // BundleState is what has become of a version.
 type BundleState struct {
 	Version     int64     `json:"version"`
-	Status      string    `json:"status" doc:"active or retired; proposed and rejected where a second administrator has to agree."`
+	Status      string    `json:"status" doc:"active or retired."`
 	ContentHash string    `json:"content_hash" doc:"SHA-256 in hex over everything that decides which certificates are accepted."`
 	CreatedBy   string    `json:"created_by,omitempty"`
 	CreatedAt   time.Time `json:"created_at"`
@@ -53,7 +51,8 @@ type BundleVersions struct {
 // BundleAnswer is a version that was put in force, and what deserves a look.
 type BundleAnswer struct {
 	TrustBundleView
-	Warnings []Warning `json:"warnings,omitempty"`
+	ClientsEnded int       `json:"clients_ended,omitempty" doc:"How many clients lose the tokens they hold: a certificate with which they got one within about an hour is no longer accepted."`
+	Warnings     []Warning `json:"warnings,omitempty"`
 }
 
 func viewBundle(b storage.TrustBundle) *TrustBundleView {
@@ -100,29 +99,12 @@ func (b bundle) version(number int64) (storage.TrustBundle, bool) {
 	return b.versions[i], true
 }
 
-var bundles = registered[registration.TrustBundle, bundle, *TrustBundleView]{
-	collection: collection[bundle, *TrustBundleView]{
-		path:   "/admin/v1/trust-bundles",
-		id:     (*call).id,
-		find:   findBundle,
-		view:   func(_ *call, b bundle) *TrustBundleView { return viewBundle(b.TrustBundle) },
-		tag:    func(v *TrustBundleView) string { return etag.Of(v) },
-		about:  func(b bundle) subject { return subject{name: "trust_bundle", value: b.Name} },
-		told:   func(v *TrustBundleView) any { return v.BundleState },
-		answer: func(v *TrustBundleView, warnings []Warning) any { return BundleAnswer{*v, warnings} },
-		trust:  true,
-	},
-	member: "/name",
-	taken:  "is the name of another trust bundle; a new version of it is put there",
-	named:  func(b *registration.TrustBundle) *string { return &b.Name },
-	body:   func(b bundle) (registration.TrustBundle, error) { return viewBundle(b.TrustBundle).TrustBundle, nil },
-	judge:  judgeBundle,
-	kind: func(before *bundle, _ registration.TrustBundle) audit.Kind {
-		if before == nil {
-			return audit.TrustBundleCreated
-		}
-		return audit.TrustBundleChanged
-	},
+var bundles = collection[bundle, *TrustBundleView]{
+	path: "/admin/v1/trust-bundles",
+	id:   (*call).id,
+	find: findBundle,
+	view: func(_ *call, b bundle) *TrustBundleView { return viewBundle(b.TrustBundle) },
+	tag:  func(v *TrustBundleView) string { return etag.Of(v) },
 }
 
 var listBundles = list(nil,
@@ -163,21 +145,15 @@ func getVersion(h *Handler, c *call) (*answer, error) {
 	return &answer{body: view, etag: etag.Of(view)}, nil
 }
 
-// judgeBundle judges a bundle as of today. What it writes is in force as a whole, as
-// the next version; nothing of it is there before.
-func judgeBundle(c *call, body registration.TrustBundle, have *bundle, bad *refusal.Invalid) write {
+// judged is the bundle that a body asks for, judged as of today.
+func judged(c *call, body registration.TrustBundle, bad *refusal.Invalid) (storage.TrustBundle, []Warning) {
 	record, known, faults := body.Judged(c.now)
 	bad.Faults(faults)
-	want := record.Record
-	want.CreatedBy = c.caller.client.ID
-	return func(ctx context.Context, tx storage.Tx) ([]Warning, error) {
-		warnings := deserves(body, known, c.now)
-		if have != nil && have.ContentHash == want.ContentHash && have.Status == storage.BundleActive {
-			return warnings, nil
-		}
-		_, err := tx.PutTrustBundle(ctx, want)
-		return warnings, err
+	if known == nil {
+		return record.Record, nil
 	}
+	record.Record.CreatedBy = c.caller.client.ID
+	return record.Record, deserves(body, known, c.now)
 }
 
 // bundleEnds is how long before the end of an anchor an administrator is warned.
@@ -208,56 +184,4 @@ func hasRoot(b registration.TrustBundle) bool {
 		}
 	}
 	return false
-}
-
-// RollbackBody says which version a bundle goes back to.
-type RollbackBody struct {
-	Version int64  `json:"version" minimum:"1"`
-	Reason  string `json:"reason,omitempty" maxLength:"200"`
-}
-
-// rollBack puts the content of an earlier version in force again, as a new version.
-// The checks of the day are made again: what has expired since is no way back.
-func rollBack(h *Handler, c *call) (*answer, error) {
-	var asked RollbackBody
-	bad, err := h.read(c, &asked)
-	if err != nil {
-		return nil, err
-	}
-	if registration.CheckName("reason", asked.Reason) != nil {
-		bad.At("/reason", "has control characters")
-	}
-	if err := bad.Err(); err != nil {
-		return nil, err
-	}
-	return bundles.change(h, c, func(ctx context.Context, tx storage.Tx, have bundle) (outcome, error) {
-		var bad refusal.Invalid
-		old, ok := have.version(asked.Version)
-		if !ok {
-			bad.At("/version", "is no version of this bundle")
-			return outcome{}, bad.Err()
-		}
-		body := viewBundle(old).TrustBundle
-		put := judgeBundle(c, body, nil, &bad) // also of what is in force: it was asked for
-		if err := bad.Err(); err != nil {
-			return outcome{}, err
-		}
-		warnings, err := put(ctx, tx)
-		return outcome{kind: audit.TrustBundleChanged, reason: asked.Reason, warnings: warnings}, err
-	})
-}
-
-// retireBundle leaves no version in force: every client of the bundle is refused,
-// with a reason of its own.
-func retireBundle(h *Handler, c *call) (*answer, error) {
-	reason, err := c.reason(true)
-	if err != nil {
-		return nil, err
-	}
-	return bundles.change(h, c, func(ctx context.Context, tx storage.Tx, have bundle) (outcome, error) {
-		if have.Status != storage.BundleActive {
-			return outcome{}, refusal.Conflicting(refusal.Taken{Detail: "no version of the bundle is active"})
-		}
-		return outcome{kind: audit.TrustBundleRetired, reason: reason}, tx.RetireTrustBundle(ctx, have.Name)
-	})
 }

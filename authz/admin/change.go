@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"time"
 
@@ -172,6 +173,7 @@ func (c *call) options() error {
 // record writes the audit event of a change.
 func (h *Handler) record(c *call, tx storage.Tx, about subject, out outcome) error {
 	detail := map[string]any{}
+	maps.Copy(detail, out.more)
 	for name, value := range map[string]any{about.name: about.value, "reason": out.reason} {
 		if value != "" {
 			detail[name] = value

@@ -46,6 +46,9 @@ func addCertificate(h *Handler, c *call) (*answer, error) {
 		if err != nil {
 			return err
 		}
+		if err := c.makesOfficers(have.Client, have.Client); err != nil {
+			return err
+		}
 		if err := certificateFits(ctx, tx, c, have, record); err != nil {
 			return err
 		}

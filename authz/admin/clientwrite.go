@@ -63,6 +63,9 @@ func clientFits(ctx context.Context, tx storage.Tx, c *call, have storage.Client
 	if err := c.caller.mayGrant(registration.Without(want.Client.Scopes, have.Scopes)); err != nil {
 		return nil, err
 	}
+	if err := c.makesOfficers(have, want.Client); err != nil {
+		return nil, err
+	}
 	absent, err := registration.MissingReferences(ctx, tx, want.Client)
 	if err != nil {
 		return nil, err

@@ -41,7 +41,8 @@ type subject struct {
 type outcome struct {
 	kind          audit.Kind
 	reason        string
-	before, after any // for the event, instead of views
+	before, after any            // for the event, instead of views
+	more          map[string]any // for the event, beside them
 	warnings      []Warning
 }
 

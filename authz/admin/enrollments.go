@@ -103,6 +103,9 @@ func createEnrollment(h *Handler, c *call) (*answer, error) {
 		if err := c.caller.mayTouch(client); err != nil {
 			return err
 		}
+		if err := c.makesOfficers(client, client); err != nil {
+			return err
+		}
 		link, err := enroll.NewLink(client, seconds(body.LifetimeSeconds, enroll.DefaultLifetime), seconds(body.ValiditySeconds, enroll.DefaultValidity), c.caller.client.ID, c.now)
 		if err != nil {
 			bad.At("", err.Error())

@@ -46,7 +46,7 @@ type Appender interface {
 	Append(ctx context.Context, tx storage.Tx, events ...audit.Event) error
 }
 
-// Config holds what the admin API needs. All but Notify, TrustChanged and Observe is
+// Config holds what the admin API needs. All but Notify, TrustChanged, Settle and Observe is
 // required.
 type Config struct {
 	Issuer        string
@@ -62,9 +62,16 @@ type Config struct {
 	// TrustChanged is called after a change of a trust bundle and before its answer,
 	// so that the next request meets the new one.
 	TrustChanged func(context.Context)
-	Clock        func() time.Time
-	Logger       *slog.Logger
-	Observe      func(*decision.Decision) // see decision.Sink; nil: nobody listens
+	// Settle is called before a change of a trust bundle, to have written down which
+	// certificates are in use.
+	Settle func(context.Context)
+	// SecondPairOfEyes makes each change of a trust bundle a proposal that another
+	// administrator has to approve within ProposalLifetime, 0 meaning 7 days.
+	SecondPairOfEyes bool
+	ProposalLifetime time.Duration
+	Clock            func() time.Time
+	Logger           *slog.Logger
+	Observe          func(*decision.Decision) // see decision.Sink; nil: nobody listens
 }
 
 // sink is where decisions go.
@@ -87,11 +94,18 @@ func NewHandler(c Config) (*Handler, error) {
 	case c.Verifier == nil || c.Authenticator == nil || c.Store == nil || c.Audit == nil || c.Checkpoints == nil || c.Pruner == nil || c.Keys == nil || c.Clock == nil || c.Logger == nil:
 		return nil, errors.New("admin: a dependency in Config is missing")
 	}
+	c.ProposalLifetime = cmp.Or(c.ProposalLifetime, DefaultProposalLifetime)
+	if c.ProposalLifetime < MinProposalLifetime || c.ProposalLifetime > MaxProposalLifetime || c.ProposalLifetime%time.Second != 0 {
+		return nil, errors.New("admin: Config.ProposalLifetime must be whole seconds, from an hour to 30 days")
+	}
 	if c.Notify == nil {
 		c.Notify = func() {}
 	}
 	if c.TrustChanged == nil {
 		c.TrustChanged = func(context.Context) {}
+	}
+	if c.Settle == nil {
+		c.Settle = func(context.Context) {}
 	}
 	h := &Handler{Config: c}
 	if err := h.describe(); err != nil {
@@ -134,6 +148,7 @@ type call struct {
 	decision *decision.Decision
 	now      time.Time
 	dryRun   bool
+	twoPairs bool   // Config.SecondPairOfEyes
 	sent     []byte // the body, once it was read
 }
 
@@ -154,7 +169,7 @@ func (h *Handler) handle(route *route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
 		defer cancel()
-		c := &call{Request: r.WithContext(ctx), w: w, route: route, now: h.Clock().UTC().Truncate(time.Second)}
+		c := &call{Request: r.WithContext(ctx), w: w, route: route, now: h.Clock().UTC().Truncate(time.Second), twoPairs: h.SecondPairOfEyes}
 		d, err := h.authorize(c, route.scope)
 		d.Journey, d.Evidence.Route = Journey, route.path
 		c.decision = d

@@ -42,6 +42,9 @@ func (r *route) described() document.Operation {
 	if r.doc.answer != nil {
 		o.Answers = []any{r.doc.answer}
 	}
+	if r.doc.proposed {
+		o.Accepted = ProposalAnswer{}
+	}
 	if o.Partial {
 		o.Media = mergePatch
 	}

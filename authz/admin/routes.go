@@ -32,6 +32,7 @@ type operation struct {
 	dry         any  // of the answer to a dry run; such a route also takes an Idempotency-Key
 	match       bool // If-Match has to be there
 	tagged      bool // the answer has an ETag
+	proposed    bool // where a second administrator has to agree, the answer is a proposal with 202
 }
 
 // Bounds of bodies, in bytes.
@@ -49,6 +50,9 @@ var (
 		document.Parameter{Name: "partner", Description: "Clients of this partner."},
 		document.Parameter{Name: "trust_bundle", Description: "Clients pinned to this trust bundle."},
 		document.Parameter{Name: "scope", Description: "Clients that hold this scope."})
+	ofProposals = append(slices.Clone(byID),
+		document.Parameter{Name: "status", Description: "Proposals that are open (expired ones included), approved, rejected or withdrawn."},
+		document.Parameter{Name: "trust_bundle", Description: "Proposals for this trust bundle."})
 	ofEvents = append(slices.Clone(pages), before,
 		document.Parameter{Name: "partner", Description: "Events of this partner and its clients."},
 		document.Parameter{Name: "client", Description: "Events of this client."},
@@ -87,6 +91,12 @@ func act(id, summary string, body any, optional bool, answer any) operation {
 	return operation{id: id, summary: summary, body: body, optional: optional, answer: answer, dry: Preview{}, tagged: true}
 }
 
+// agreed is a change that may take two administrators.
+func agreed(o operation) operation {
+	o.proposed = true
+	return o
+}
+
 func remove(id, summary string, match bool) operation {
 	return operation{id: id, summary: summary, status: http.StatusNoContent, dry: Preview{}, match: match}
 }
@@ -110,13 +120,18 @@ var routes = []route{
 	{http.MethodDelete, "/admin/v1/apis/{id}", ScopeWrite, deleteAPI, remove("deleteAPI", "Delete a protected API whose scopes no client holds", true)},
 
 	{http.MethodGet, "/admin/v1/trust-bundles", ScopeRead, listBundles, listed("listTrustBundles", "List trust bundles by name", BundlePage{}, byID)},
-	{http.MethodPost, "/admin/v1/trust-bundles", ScopeSecurity, bundles.create, create("createTrustBundle", "Register a trust bundle", registration.TrustBundle{}, BundleAnswer{}, maxBundleBody)},
+	{http.MethodPost, "/admin/v1/trust-bundles", ScopeSecurity, createBundle, agreed(create("createTrustBundle", "Register a trust bundle", registration.TrustBundle{}, BundleAnswer{}, maxBundleBody))},
 	{http.MethodGet, "/admin/v1/trust-bundles/{id}", ScopeRead, bundles.get, one("getTrustBundle", "Show the version in force, or the last one", TrustBundleView{})},
-	{http.MethodPatch, "/admin/v1/trust-bundles/{id}", ScopeSecurity, bundles.patch, patch("patchTrustBundle", "Put a new version in force", registration.TrustBundle{}, BundleAnswer{}, maxBundleBody)},
+	{http.MethodPatch, "/admin/v1/trust-bundles/{id}", ScopeSecurity, patchBundle, agreed(patch("patchTrustBundle", "Put a new version in force", registration.TrustBundle{}, BundleAnswer{}, maxBundleBody))},
 	{http.MethodGet, "/admin/v1/trust-bundles/{id}/versions", ScopeRead, listVersions, read("listTrustBundleVersions", "List all versions", BundleVersions{})},
 	{http.MethodGet, "/admin/v1/trust-bundles/{id}/versions/{version}", ScopeRead, getVersion, one("getTrustBundleVersion", "Show one version", TrustBundleView{})},
-	{http.MethodPost, "/admin/v1/trust-bundles/{id}/rollback", ScopeSecurity, rollBack, act("rollBackTrustBundle", "Put the content of an earlier version in force, as a new one", RollbackBody{}, false, BundleAnswer{})},
-	{http.MethodPost, "/admin/v1/trust-bundles/{id}/retire", ScopeSecurity, retireBundle, act("retireTrustBundle", "Leave no version in force: every client of the bundle is refused", ReasonBody{}, false, BundleAnswer{})},
+	{http.MethodPost, "/admin/v1/trust-bundles/{id}/rollback", ScopeSecurity, rollBack, agreed(act("rollBackTrustBundle", "Put the content of an earlier version in force, as a new one", RollbackBody{}, false, BundleAnswer{}))},
+	{http.MethodPost, "/admin/v1/trust-bundles/{id}/retire", ScopeSecurity, retireBundle, agreed(act("retireTrustBundle", "Leave no version in force: every client of the bundle is refused", ReasonBody{}, false, BundleAnswer{}))},
+
+	{http.MethodGet, "/admin/v1/trust-proposals", ScopeRead, listProposals, listed("listTrustProposals", "List proposed changes of trust bundles by id", ProposalPage{}, ofProposals)},
+	{http.MethodGet, "/admin/v1/trust-proposals/{id}", ScopeRead, getProposal, one("getTrustProposal", "Show a proposed change of a trust bundle", ProposalView{})},
+	{http.MethodPost, "/admin/v1/trust-proposals/{id}/approve", ScopeSecurity, approveProposal, act("approveTrustProposal", "Make the change that another administrator has proposed", ReasonBody{}, true, ProposalAnswer{})},
+	{http.MethodPost, "/admin/v1/trust-proposals/{id}/reject", ScopeSecurity, rejectProposal, act("rejectTrustProposal", "End a proposal; its proposer withdraws it that way", ReasonBody{}, true, ProposalAnswer{})},
 
 	{http.MethodPost, "/admin/v1/clients/from-certificate", ScopeRead, fromCertificate, operation{
 		id: "readCertificate", summary: "Say what a certificate or a request would be registered as; nothing is stored",

@@ -35,11 +35,12 @@ type world struct {
 	root     keystest.Pair
 	keeper   *signing.Keeper
 	sweeper  *audit.Sweeper
+	verifier *resource.Verifier
 	notified atomic.Int64
 	trusted  atomic.Int64
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB, changes ...func(*admin.Config)) *world {
 	t.Helper()
 	w := &world{World: authztest.New(t), root: keystest.SelfSigned(t, keystest.CommonName("root"), keystest.Validity(time.Now().Add(-time.Hour), time.Now().AddDate(0, 1, 0)))}
 	if err := admin.Bootstrap(t.Context(), w.Store, w.Recorder, w.Clock(), w.administrator(t, "root", w.root)); err != nil {
@@ -74,15 +75,26 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := admin.NewHandler(admin.Config{
-		Issuer: authztest.Issuer, Verifier: verifier, Authenticator: w.Auth, Store: w.Broken,
+	w.verifier = verifier
+	w.serve(t, changes...)
+	return w
+}
+
+// serve makes the listener, with a configuration that is changed.
+func (w *world) serve(t testing.TB, changes ...func(*admin.Config)) {
+	t.Helper()
+	config := admin.Config{
+		Issuer: authztest.Issuer, Verifier: w.verifier, Authenticator: w.Auth, Store: w.Broken,
 		Audit: w.Recorder, Keys: w.keeper, Checkpoints: w.CheckpointRing, Pruner: w.sweeper, Notify: func() { w.notified.Add(1) }, TrustChanged: func(context.Context) { w.trusted.Add(1) }, Clock: w.Clock, Logger: w.Logger,
-	})
+	}
+	for _, change := range changes {
+		change(&config)
+	}
+	h, err := admin.NewHandler(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.http = w.Serve(h)
-	return w
 }
 
 func (w *world) administrator(t testing.TB, id string, pair keystest.Pair) admin.Administrator {

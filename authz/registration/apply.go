@@ -2,8 +2,10 @@ package registration
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/certbound/certbound/authz/orphans"
 	"github.com/certbound/certbound/storage"
 )
 
@@ -66,9 +68,32 @@ func (r *records) applyBundles(ctx context.Context, tx storage.Tx) error {
 			if active[b.Record.Name] == b.Record.ContentHash {
 				return nil
 			}
-			_, err := tx.PutTrustBundle(ctx, b.Record)
+			if err := r.of.mayChangeBundles(ctx, tx); err != nil {
+				return err
+			}
+			_, _, err := orphans.Put(ctx, tx, b.Record, b.Record.CreatedAt)
 			return err
 		})
+}
+
+// errAgreed is what is wrong with a trust bundle that administrators would have to
+// agree on.
+var errAgreed = errors.New("it differs from what is in force, and a trust bundle is changed by two administrators here (admin.second_pair_of_eyes): propose it with certbound trust, or take it out of the seed")
+
+// mayChangeBundles lets the very first seed bring trust bundles, before there is an
+// administrator who could propose them.
+func (r *Set) mayChangeBundles(ctx context.Context, tx storage.Tx) error {
+	if !r.BundlesAgreed {
+		return nil
+	}
+	_, err := tx.API(ctx, AdminAPI)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil
+	case err == nil:
+		return errAgreed
+	}
+	return err
 }
 
 func (r *records) applyClients(ctx context.Context, tx storage.Tx) error {

@@ -18,6 +18,10 @@ type Set struct {
 	APIs         []API         `yaml:"apis" json:"apis,omitempty"`
 	Clients      []Client      `yaml:"clients" json:"clients,omitempty"`
 
+	// BundlesAgreed keeps [Set.Apply] from changing trust bundles where there are
+	// administrators, two of whom have to agree.
+	BundlesAgreed bool `yaml:"-" json:"-"`
+
 	positions positions
 }
 

@@ -15,12 +15,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/certbound/certbound/keys/peercert"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 )
 
+// Behind is how far behind the last use the record may be: how coarse it is, and a
+// moment for the writing.
+const Behind = coarse + time.Minute
+
 const (
-	// coarse is how far behind the last use the record may be.
+	// coarse is how long a certificate is not noted again.
 	coarse = 10 * time.Minute
 	// every is how often what is new is written.
 	every = time.Second
@@ -29,6 +34,8 @@ const (
 	maxKnown   = 100_000
 	maxWaiting = 4096
 	maxBatch   = 256
+	// maxPresented bounds what is kept of what came with a certificate, in bytes.
+	maxPresented = 16 << 10
 )
 
 // Store is where sightings go.
@@ -36,9 +43,14 @@ type Store interface {
 	Update(ctx context.Context, fn func(storage.Tx) error) error
 }
 
-// Config is what a Log needs; all of it.
+// Config is what a Log needs; all of it but Late.
 type Config struct {
-	Store  Store
+	Store Store
+	// Late, when set, hears in the transaction that writes notes of those that rest on
+	// a registration which has changed since: whoever changed it did not find them. It
+	// returns whether it has told resource servers anything, and then Told is called.
+	Late   func(ctx context.Context, tx storage.Tx, seen []storage.Certificate) (told bool, err error)
+	Told   func()
 	Clock  func() time.Time
 	Logger *slog.Logger
 }
@@ -50,7 +62,13 @@ type Log struct {
 
 	mu      sync.Mutex
 	known   map[thumbprint.Thumbprint]int64 // unix time of the last note
-	waiting []storage.Certificate
+	waiting []note
+}
+
+// note is a certificate, and the version of the registration its token rests on.
+type note struct {
+	seen         storage.Certificate
+	registration int64
 }
 
 // New returns a Log that has seen nothing. Nothing is written before Run.
@@ -61,9 +79,10 @@ func New(c Config) (*Log, error) {
 	return &Log{config: c, wake: make(chan struct{}, 1), known: map[thumbprint.Thumbprint]int64{}}, nil
 }
 
-// Note says that a client has just authenticated with a certificate. It does not
-// block.
-func (l *Log) Note(clientID string, t thumbprint.Thumbprint, leaf *x509.Certificate) {
+// Note says that a client has just got a token with a certificate, by a version of
+// the registration. It does not block.
+func (l *Log) Note(clientID string, peer *peercert.Peer, registration int64) {
+	t, leaf := peer.Thumbprint, peer.Leaf
 	now := l.config.Clock().UTC().Truncate(time.Second)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,13 +99,26 @@ func (l *Log) Note(clientID string, t thumbprint.Thumbprint, leaf *x509.Certific
 		}
 	}
 	l.known[t] = now.Unix()
-	l.waiting = append(l.waiting, storage.Certificate{
+	l.waiting = append(l.waiting, note{storage.Certificate{
 		Thumbprint: t, ClientID: clientID, DER: leaf.Raw, NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), LastSeen: now,
-	})
+		Presented: presented(peer.Intermediates),
+	}, registration})
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
+}
+
+// presented is what came with a certificate, in one piece; nothing of what is too
+// much.
+func presented(certs []*x509.Certificate) (der []byte) {
+	for _, c := range certs {
+		if len(der)+len(c.Raw) > maxPresented {
+			return nil
+		}
+		der = append(der, c.Raw...)
+	}
+	return der
 }
 
 // Run writes what was noted until ctx ends, and then what is left.
@@ -96,11 +128,11 @@ func (l *Log) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			l.flush(context.WithoutCancel(ctx))
+			l.Flush(context.WithoutCancel(ctx))
 			return
 		case <-l.wake:
 		}
-		l.flush(ctx)
+		l.Flush(ctx)
 		select { // one commit a second at the most
 		case <-ctx.Done():
 		case <-ticker.C:
@@ -108,15 +140,19 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
-func (l *Log) flush(ctx context.Context) {
+// Flush writes what was noted now. What cannot be written is noted the next time.
+func (l *Log) Flush(ctx context.Context) {
 	for {
 		batch := l.take()
 		if len(batch) == 0 {
 			return
 		}
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := l.config.Store.Update(ctx, func(tx storage.Tx) error { return tx.SeeCertificates(ctx, batch) })
+		told, err := l.write(ctx, batch)
 		cancel()
+		if told && err == nil && l.config.Told != nil {
+			l.config.Told()
+		}
 		if err != nil {
 			l.forget(batch)
 			l.config.Logger.LogAttrs(ctx, slog.LevelWarn, "sightings_not_stored", slog.Int("certificates", len(batch)), slog.String("detail", err.Error()))
@@ -125,7 +161,36 @@ func (l *Log) flush(ctx context.Context) {
 	}
 }
 
-func (l *Log) take() []storage.Certificate {
+// write stores notes, and has those judged that came too late for a change.
+func (l *Log) write(ctx context.Context, batch []note) (told bool, err error) {
+	seen := make([]storage.Certificate, len(batch))
+	for i := range batch {
+		seen[i] = batch[i].seen
+	}
+	err = l.config.Store.Update(ctx, func(tx storage.Tx) error {
+		told = false
+		if err := tx.SeeCertificates(ctx, seen); err != nil || l.config.Late == nil {
+			return err
+		}
+		version, err := tx.RegistrationVersion(ctx)
+		if err != nil {
+			return err
+		}
+		var late []storage.Certificate
+		for i := range batch {
+			if batch[i].registration < version {
+				late = append(late, seen[i])
+			}
+		}
+		if len(late) > 0 {
+			told, err = l.config.Late(ctx, tx, late)
+		}
+		return err
+	})
+	return told, err
+}
+
+func (l *Log) take() []note {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := min(len(l.waiting), maxBatch)
@@ -138,10 +203,10 @@ func (l *Log) take() []storage.Certificate {
 }
 
 // forget lets the next use of what could not be written be noted again.
-func (l *Log) forget(batch []storage.Certificate) {
+func (l *Log) forget(batch []note) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range batch {
-		delete(l.known, batch[i].Thumbprint)
+		delete(l.known, batch[i].seen.Thumbprint)
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/certbound/certbound/keys/peercert"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
 )
@@ -43,6 +45,10 @@ func printOf(n int) thumbprint.Thumbprint {
 	return thumbprint.Thumbprint{byte(n), byte(n >> 8), byte(n >> 16)}
 }
 
+func peerOf(t thumbprint.Thumbprint, presented ...*x509.Certificate) *peercert.Peer {
+	return &peercert.Peer{Leaf: &x509.Certificate{Raw: []byte("der")}, Thumbprint: t, Intermediates: presented}
+}
+
 // TestNotes: many uses of a certificate are one note, and many notes few commits.
 func TestNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -54,10 +60,9 @@ func TestNotes(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); l.Run(ctx) }()
-		leaf := &x509.Certificate{Raw: []byte("der")}
 		for range 1000 {
 			for n := range 10 {
-				l.Note("edge", printOf(n), leaf)
+				l.Note("edge", peerOf(printOf(n)), 1)
 			}
 		}
 		<-time.After(2 * every) // of the bubble: it passes at once
@@ -66,7 +71,7 @@ func TestNotes(t *testing.T) {
 			t.Errorf("%d notes in %d commits", len(b.seen), b.commits)
 		}
 		<-time.After(coarse)
-		l.Note("edge", printOf(1), leaf)
+		l.Note("edge", peerOf(printOf(1)), 1)
 		stop()
 		<-done
 		if len(b.seen) != 11 || !b.seen[10].LastSeen.After(b.seen[0].LastSeen) {
@@ -83,23 +88,76 @@ func TestBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := &x509.Certificate{}
 	for n := range 2 * maxWaiting {
-		l.Note("edge", printOf(n), leaf)
+		l.Note("edge", peerOf(printOf(n)), 1)
 	}
 	if len(l.waiting) != maxWaiting || len(l.known) != maxWaiting {
 		t.Errorf("%d wait, %d are known", len(l.waiting), len(l.known))
 	}
-	l.flush(t.Context())
+	l.Flush(t.Context())
 	if len(l.known) != maxWaiting-maxBatch {
 		t.Errorf("%d are known after a failure", len(l.known))
 	}
 	b.err = nil
-	l.flush(t.Context())
+	l.Flush(t.Context())
 	if len(b.seen) != maxWaiting-maxBatch || l.waiting != nil {
 		t.Errorf("%d written, %d wait", len(b.seen), len(l.waiting))
 	}
 	if _, err := New(Config{}); err == nil {
 		t.Error("a log without a store")
+	}
+}
+
+func (b *book) RegistrationVersion(context.Context) (int64, error) { return 7, nil }
+
+// TestLateNotes: a note that rests on a registration which has changed is judged in
+// the transaction that writes it, and what is told then is told at once.
+func TestLateNotes(t *testing.T) {
+	var late []thumbprint.Thumbprint
+	told, failing := 0, error(nil)
+	b := &book{}
+	l, err := New(Config{
+		Store: b, Clock: time.Now, Logger: slog.New(slog.DiscardHandler), Told: func() { told++ },
+		Late: func(_ context.Context, _ storage.Tx, seen []storage.Certificate) (bool, error) {
+			for _, c := range seen {
+				late = append(late, c.Thumbprint)
+			}
+			return true, failing
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Note("edge", peerOf(printOf(1)), 7)
+	l.Flush(t.Context())
+	if len(late) != 0 || told != 0 {
+		t.Errorf("a note of the present registration: %v", late)
+	}
+	l.Note("edge", peerOf(printOf(2)), 6)
+	l.Note("edge", peerOf(printOf(3)), 7)
+	l.Flush(t.Context())
+	if !slices.Equal(late, []thumbprint.Thumbprint{printOf(2)}) || told != 1 {
+		t.Errorf("late %v, told %d times", late, told)
+	}
+	failing = errors.New("no disk")
+	l.Note("edge", peerOf(printOf(4)), 6)
+	l.Flush(t.Context())
+	if told != 1 || len(l.known) != 3 {
+		t.Errorf("what could not be written: told %d times, %d known", told, len(l.known))
+	}
+}
+
+// TestPresented: what comes with a certificate is kept in one piece, within a bound.
+func TestPresented(t *testing.T) {
+	one, two := &x509.Certificate{Raw: []byte("one")}, &x509.Certificate{Raw: []byte("two")}
+	large := &x509.Certificate{Raw: make([]byte, maxPresented)}
+	if got := presented([]*x509.Certificate{one, two}); string(got) != "onetwo" {
+		t.Errorf("kept %q", got)
+	}
+	if got := presented([]*x509.Certificate{large, one}); got != nil {
+		t.Errorf("%d bytes kept", len(got))
+	}
+	if got := presented(nil); got != nil {
+		t.Errorf("nothing is %q", got)
 	}
 }

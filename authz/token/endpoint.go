@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -16,7 +15,7 @@ import (
 	"github.com/certbound/certbound/authz/rates"
 	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/keys"
-	"github.com/certbound/certbound/keys/thumbprint"
+	"github.com/certbound/certbound/keys/peercert"
 	"github.com/certbound/certbound/resource/decision"
 )
 
@@ -40,7 +39,7 @@ type Audit interface {
 
 // Seen notes which certificates are in use. It must not block.
 type Seen interface {
-	Note(clientID string, t thumbprint.Thumbprint, leaf *x509.Certificate)
+	Note(clientID string, peer *peercert.Peer, registration int64)
 }
 
 // Config holds the endpoint's dependencies; all are required but Rate, Lifetime and Observe.
@@ -152,7 +151,7 @@ func (e *Endpoint) decide(r *http.Request, form oauth.Form, d *decision.Decision
 			// 9. The record: no token leaves before it is durable (design rule 16).
 			err := e.record(ctx, d, view.Version())
 			if err == nil {
-				e.Seen.Note(response.client.Client.ID, response.client.Peer.Thumbprint, response.client.Peer.Leaf)
+				e.Seen.Note(response.client.Client.ID, response.client.Peer, view.Version())
 				return response, nil
 			}
 			if !errors.Is(err, audit.ErrOutdated) {

@@ -19,6 +19,7 @@ import (
 	"github.com/certbound/certbound/authz/registry"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/keystest"
+	"github.com/certbound/certbound/keys/peercert"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/keys/trust"
 	"github.com/certbound/certbound/storage"
@@ -83,7 +84,7 @@ func (unused) Record(context.Context, audit.Event) error {
 }
 func (unused) Refused(audit.Event) {}
 
-func (unused) Note(string, thumbprint.Thumbprint, *x509.Certificate) {}
+func (unused) Note(string, *peercert.Peer, int64) {}
 
 // TestHungDisk: a request does not wait for the database for ever, whichever
 // read hangs.

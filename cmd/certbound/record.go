@@ -378,6 +378,9 @@ func (m *Main) show(ctx context.Context, f *adminFlags, c *adminclient.Client, c
 	if err != nil {
 		return err
 	}
+	if answer.Status == http.StatusAccepted {
+		return m.printProposed(f, answer.Body)
+	}
 	return m.printAnswer(f, answer.Body, fields)
 }
 

@@ -46,6 +46,10 @@ func (m *Main) trustCommand() *cobra.Command {
 		m.listCommand(&f, bundles), m.showCommand(&f, bundles), m.createCommand(&f, bundles), m.updateCommand(&f, bundles),
 		versions, m.trustRollback(&f),
 		m.verbCommand(&f, bundles, "retire", "Leave no version in force: every client of the bundle is refused", true),
+		m.proposalsCommand(&f), m.proposalCommand(&f),
+		m.decideCommand(&f, "approve", "Make the change that another administrator has proposed"),
+		m.decideCommand(&f, "reject", "End a proposal of another administrator"),
+		m.withdrawCommand(&f),
 	)
 	f.add(cmd)
 	return cmd

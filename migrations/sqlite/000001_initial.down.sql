@@ -20,6 +20,7 @@ DROP TABLE client_scopes;
 DROP TABLE api_scopes;
 DROP TABLE apis;
 DROP TABLE clients;
+DROP TABLE trust_proposals;
 DROP TABLE trust_bundle_versions;
 DROP TABLE trust_bundles;
 DROP TABLE partners;

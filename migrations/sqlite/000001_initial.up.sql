@@ -26,9 +26,7 @@ CREATE TABLE partners (
 ) STRICT, WITHOUT ROWID;
 
 -- Rule 4: one row a bundle, so that clients can refer to a name; its versions
--- are rows of their own. latest_version hands out the version numbers. A version
--- that a second administrator has to agree to waits as proposed, and ends as
--- active or rejected.
+-- are rows of their own. latest_version hands out the version numbers.
 CREATE TABLE trust_bundles (
     name           TEXT    NOT NULL PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 128 AND name NOT GLOB '*[^!-~]*'),
     latest_version INTEGER NOT NULL CHECK (latest_version >= 1)
@@ -37,7 +35,7 @@ CREATE TABLE trust_bundles (
 CREATE TABLE trust_bundle_versions (
     name               TEXT    NOT NULL REFERENCES trust_bundles (name),
     version            INTEGER NOT NULL CHECK (version >= 1),
-    status             TEXT    NOT NULL CHECK (status IN ('proposed', 'rejected', 'active', 'retired')),
+    status             TEXT    NOT NULL CHECK (status IN ('active', 'retired')),
     content_hash       TEXT    NOT NULL,
     anchors_pem        TEXT    NOT NULL CHECK (anchors_pem <> ''),
     intermediates_pem  TEXT    NOT NULL,
@@ -51,6 +49,40 @@ CREATE TABLE trust_bundle_versions (
 
 -- A bundle is swapped as a whole: never two active versions, not even for a moment.
 CREATE UNIQUE INDEX trust_bundle_versions_active ON trust_bundle_versions (name) WHERE status = 'active';
+
+-- A change of a trust bundle that waits for a second administrator, or has. bundle
+-- refers to nothing: it may not be there yet. base_* is what the change was proposed
+-- against; whoever approves finds the bundle in that state, or is refused. Nothing
+-- here is in force: what is approved becomes a version.
+CREATE TABLE trust_proposals (
+    id                 TEXT    NOT NULL PRIMARY KEY CHECK (id <> ''),
+    action             TEXT    NOT NULL CHECK (action IN ('create', 'change', 'retire')),
+    bundle             TEXT    NOT NULL CHECK (bundle <> ''),
+    content_hash       TEXT    NOT NULL,
+    anchors_pem        TEXT    NOT NULL CHECK ((action = 'retire') = (anchors_pem = '')),
+    intermediates_pem  TEXT    NOT NULL,
+    issuers_pem        TEXT    NOT NULL,
+    max_depth          INTEGER NOT NULL CHECK (max_depth >= 0),
+    allow_public_roots INTEGER NOT NULL CHECK (allow_public_roots IN (0, 1)),
+    base_version       INTEGER NOT NULL CHECK ((action = 'create') = (base_version = 0)),
+    base_status        TEXT    NOT NULL CHECK ((action = 'create') = (base_status = '')),
+    reason             TEXT    NOT NULL,
+    proposed_by        TEXT    NOT NULL CHECK (proposed_by <> ''),
+    created_at         INTEGER NOT NULL,
+    expires_at         INTEGER NOT NULL CHECK (expires_at > created_at),
+    status             TEXT    NOT NULL CHECK (status IN ('open', 'approved', 'rejected', 'withdrawn')),
+    decided_by         TEXT    NOT NULL CHECK ((status = 'open') = (decided_by = '')),
+    decided_at         INTEGER CHECK ((status = 'open') = (decided_at IS NULL)),
+    decision_reason    TEXT    NOT NULL,
+    applied_version    INTEGER NOT NULL CHECK (applied_version = 0 OR status = 'approved'),
+    -- Two pairs of eyes are not one pair twice; only one's own is withdrawn.
+    CONSTRAINT trust_proposals_two_people CHECK (status NOT IN ('approved', 'rejected') OR decided_by <> proposed_by),
+    CONSTRAINT trust_proposals_own CHECK (status <> 'withdrawn' OR decided_by = proposed_by)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX trust_proposals_status ON trust_proposals (status, id);
+CREATE INDEX trust_proposals_bundle ON trust_proposals (bundle, id);
+CREATE INDEX trust_proposals_over ON trust_proposals (coalesce(decided_at, expires_at));
 
 -- generation is rule 11: tokens carry it, revocation raises it, nothing lowers it.
 CREATE TABLE clients (
@@ -143,7 +175,10 @@ CREATE TABLE certificates (
     retire_at     INTEGER,
     retire_told   INTEGER NOT NULL DEFAULT 0 CHECK (retire_told IN (0, 1)),
     first_seen_at INTEGER,
-    last_seen_at  INTEGER CHECK ((first_seen_at IS NULL) = (last_seen_at IS NULL))
+    last_seen_at  INTEGER CHECK ((first_seen_at IS NULL) = (last_seen_at IS NULL)),
+    -- What the client sent along when it was last seen, DER after DER: without it nobody
+    -- could tell later whether another version of the trust bundle accepts it too.
+    presented     BLOB    CHECK (length(presented) > 0)
 ) STRICT;
 
 -- What expires soon, and what may be forgotten.
@@ -151,6 +186,8 @@ CREATE INDEX certificates_not_after ON certificates (not_after, thumbprint);
 CREATE INDEX certificates_seen ON certificates (not_after) WHERE source = 'seen';
 -- What resource servers have to be told of.
 CREATE INDEX certificates_retiring ON certificates (retire_at) WHERE retire_at IS NOT NULL AND retire_told = 0;
+-- Whose tokens may still live when a trust bundle changes.
+CREATE INDEX certificates_in_use ON certificates (last_seen_at, thumbprint) WHERE last_seen_at IS NOT NULL;
 CREATE INDEX certificates_client ON certificates (client_id, created_at);
 
 -- How it went with each jwks_uri, and when it is due again. The row is there as

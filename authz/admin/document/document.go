@@ -76,9 +76,12 @@ type Operation struct {
 
 	Status  int   // of the answer
 	Answers []any // values of the types it may have; none: no body
-	Dry     any   // of the answer to a dry run, with status 200; nil: none
-	Tagged  bool  // the answer has an ETag
-	Paged   bool  // the answer has a Link to the next page
+	// Accepted is a value of the answer with status 202, where somebody else has to agree
+	// first; nil: none.
+	Accepted any
+	Dry      any  // of the answer to a dry run, with status 200; nil: none
+	Tagged   bool // the answer has an ETag
+	Paged    bool // the answer has a Link to the next page
 }
 
 // Add describes one more operation.
@@ -91,6 +94,9 @@ func (d *Document) Add(op Operation) {
 	answers := map[int][]any{op.Status: op.Answers}
 	if op.Dry != nil {
 		answers[200] = append(slices.Clone(answers[200]), op.Dry)
+	}
+	if op.Accepted != nil {
+		answers[202] = []any{op.Accepted}
 	}
 	for status, values := range answers {
 		o.Responses[strconv.Itoa(status)] = d.answer(op, values)

@@ -13,6 +13,10 @@ const (
 	InputInvalid      decision.Reason = "input_invalid"      // 422: members or query parameters, each named
 	LastAdministrator decision.Reason = "last_administrator" // 409: nobody could administer afterwards
 
+	SecondAdministrator decision.Reason = "second_administrator_required" // 403: it takes another administrator than this one
+	ProposalOver        decision.Reason = "proposal_over"                 // 409: it was decided, or has expired
+	ProposalOutdated    decision.Reason = "proposal_outdated"             // 409: what it was proposed against, or by whom, is not what it was
+
 	Conflict             decision.Reason = "conflict"               // 409: another record has it, or still needs it
 	PreconditionRequired decision.Reason = "precondition_required"  // 428: the change needs If-Match
 	MediaUnsupported     decision.Reason = "media_type_unsupported" // 415
@@ -31,5 +35,8 @@ var answers = map[decision.Reason]decision.Answer{
 	PreconditionRequired:      {Status: http.StatusPreconditionRequired, Description: "send the ETag of the state you have read in If-Match, so that nobody's change is overwritten unseen"},
 	MediaUnsupported:          {Status: http.StatusUnsupportedMediaType, Description: "send the body as application/json (a PATCH as application/merge-patch+json), not compressed"},
 	KeyReused:                 {Status: http.StatusUnprocessableEntity, Description: "this Idempotency-Key came with another request before; take a new one"},
+	SecondAdministrator:       {Status: http.StatusForbidden, Description: "this takes two administrators: what one proposes another one approves, and nobody makes the other"},
+	ProposalOver:              {Status: http.StatusConflict, Description: "the proposal was approved, rejected or withdrawn before, or has expired"},
+	ProposalOutdated:          {Status: http.StatusConflict, Description: "the proposal cannot be approved any more: the trust bundle, the proposer or the day is another one than it was; propose it again"},
 	LastAdministrator:         {Status: http.StatusConflict, Description: "this is the last enabled administrator; enable or add another one first"},
 }

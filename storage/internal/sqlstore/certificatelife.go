@@ -25,6 +25,17 @@ func (r reader) CountExpiringCertificates(ctx context.Context, now, until time.T
 	return n, err
 }
 
+// CertificatesInUse implements storage.CertificateReader.
+func (r reader) CertificatesInUse(ctx context.Context, trustBundle string, after storage.SeenCursor, limit int) ([]storage.Certificate, error) {
+	if err := positive("certificates in use", limit); err != nil {
+		return nil, err
+	}
+	return list(ctx, r, selectCertificate+`
+		WHERE last_seen_at IS NOT NULL AND (last_seen_at, thumbprint) > ($1, $2) AND (SELECT trust_bundle FROM clients c WHERE c.id = client_id) = $3
+		ORDER BY last_seen_at, thumbprint LIMIT $4`,
+		[]any{after.LastSeen.Unix(), after.Thumbprint[:], trustBundle, limit}, scanCertificate)
+}
+
 // RetiredCertificates implements storage.CertificateReader.
 func (r reader) RetiredCertificates(ctx context.Context, now time.Time, limit int) ([]storage.Certificate, error) {
 	if limit < 1 {
@@ -59,15 +70,16 @@ func (t *tx) oneCertificate(changed bool, err error) error {
 // SeeCertificates implements storage.CertificateWriter.
 func (t *tx) SeeCertificates(ctx context.Context, seen []storage.Certificate) error {
 	return t.execEach(ctx, "certificates.client_id refers to no client", `
-		INSERT INTO certificates (thumbprint, client_id, der, not_before, not_after, created_at, source, first_seen_at, last_seen_at)
-		VALUES ($1, $2, $3, $4, $5, $6, 'seen', $6, $6)
+		INSERT INTO certificates (thumbprint, client_id, der, not_before, not_after, created_at, source, first_seen_at, last_seen_at, presented)
+		VALUES ($1, $2, $3, $4, $5, $6, 'seen', $6, $6, $7)
 		ON CONFLICT (thumbprint) DO UPDATE SET
 			first_seen_at = coalesce(certificates.first_seen_at, excluded.first_seen_at),
 			last_seen_at  = CASE WHEN certificates.last_seen_at > excluded.last_seen_at
-				THEN certificates.last_seen_at ELSE excluded.last_seen_at END
+				THEN certificates.last_seen_at ELSE excluded.last_seen_at END,
+			presented = excluded.presented
 		WHERE certificates.client_id = excluded.client_id`, len(seen), func(i int) ([]any, error) {
 		c := &seen[i]
-		return []any{c.Thumbprint[:], c.ClientID, c.DER, seconds(c.NotBefore), seconds(c.NotAfter), seconds(c.LastSeen)}, nil
+		return []any{c.Thumbprint[:], c.ClientID, c.DER, seconds(c.NotBefore), seconds(c.NotAfter), seconds(c.LastSeen), blob(c.Presented)}, nil
 	})
 }
 

@@ -8,12 +8,12 @@ import (
 )
 
 const selectCertificate = `
-	SELECT thumbprint, client_id, der, not_before, not_after, created_at, source, retire_at, first_seen_at, last_seen_at
+	SELECT thumbprint, client_id, der, not_before, not_after, created_at, source, retire_at, first_seen_at, last_seen_at, presented
 	FROM certificates `
 
 func scanCertificate(scan func(...any) error) (c storage.Certificate, err error) {
 	err = scan(thumbprintInto{&c.Thumbprint}, &c.ClientID, &c.DER, timeInto{&c.NotBefore}, timeInto{&c.NotAfter}, timeInto{&c.CreatedAt},
-		intoText(&c.Source), timeInto{&c.RetireAt}, timeInto{&c.FirstSeen}, timeInto{&c.LastSeen})
+		intoText(&c.Source), timeInto{&c.RetireAt}, timeInto{&c.FirstSeen}, timeInto{&c.LastSeen}, &c.Presented)
 	return c, err
 }
 

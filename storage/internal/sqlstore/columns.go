@@ -36,6 +36,14 @@ func text[S ~string](s S) any {
 	return string(s)
 }
 
+// blob is how optional bytes are stored: NULL for none.
+func blob(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
 // timeInto scans what seconds wrote.
 type timeInto struct{ to *time.Time }
 

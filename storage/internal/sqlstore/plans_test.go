@@ -146,6 +146,24 @@ func TestPlans(t *testing.T) {
 			want: []string{"SEARCH v USING INDEX sqlite_autoindex_trust_bundle_versions_1 (name=?)"},
 		},
 		{
+			name: "proposals", run: func(r reader) error {
+				_, err := r.TrustProposals(ctx, storage.ProposalQuery{After: "a", Limit: 10})
+				return err
+			},
+			want: []string{"SEARCH trust_proposals USING PRIMARY KEY (id>?)"},
+		},
+		{
+			name: "proposals of a status", run: func(r reader) error {
+				_, err := r.TrustProposals(ctx, storage.ProposalQuery{After: "a", Status: storage.ProposalOpen, Limit: 10})
+				return err
+			},
+			want: []string{"SEARCH trust_proposals USING INDEX trust_proposals_status (status=? AND id>?)"},
+		},
+		{
+			name: "open proposals", run: func(r reader) error { _, err := r.CountOpenProposals(ctx, time.Unix(9, 0)); return err },
+			want: []string{"SEARCH trust_proposals USING"},
+		},
+		{
 			name: "idempotent answer", run: func(r reader) error {
 				_, err := r.IdempotentAnswer(ctx, "a", "k", time.Unix(1, 0))
 				if errors.Is(err, storage.ErrNotFound) {
@@ -176,6 +194,13 @@ func TestPlans(t *testing.T) {
 		{
 			name: "retired certificates", run: func(r reader) error { _, err := r.RetiredCertificates(ctx, time.Unix(9, 0), 10); return err },
 			want: []string{"SEARCH certificates USING INDEX certificates_retiring (retire_at>? AND retire_at<?)"},
+		},
+		{
+			name: "certificates in use", run: func(r reader) error {
+				_, err := r.CertificatesInUse(ctx, "a", storage.SeenCursor{LastSeen: time.Unix(1, 0)}, 10)
+				return err
+			},
+			want: []string{"SEARCH certificates USING INDEX certificates_in_use (", "SEARCH c USING PRIMARY KEY (id=?)"},
 		},
 		{
 			name: "an enrolment's secret", run: func(r reader) error {

@@ -223,7 +223,7 @@ func (c *Client) exchange(request *http.Request) (*Answer, error) {
 		return nil, fmt.Errorf("adminclient: reading the answer: %w", err)
 	}
 	switch response.StatusCode {
-	case http.StatusOK, http.StatusCreated, http.StatusNoContent:
+	case http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent:
 	default:
 		problem := &Problem{}
 		if json.Unmarshal(body, problem) != nil || problem.Reason == "" {

@@ -75,6 +75,7 @@ func TestLoadServe(t *testing.T) {
 		Audit:         config.Audit{Durability: "strict", Instance: host, RefusalsPerSecond: 200},
 		Fetch:         config.DefaultFetch(),
 		Enrollment:    config.DefaultEnrollment(),
+		Admin:         config.DefaultAdmin(),
 		RateLimits:    config.DefaultClientRates(),
 	}
 	if diff := cmp.Diff(want, got, ignoreSource); diff != "" {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/enroll"
 	"github.com/certbound/certbound/authz/keyset"
 	"github.com/certbound/certbound/authz/oauth"
@@ -175,6 +176,24 @@ type Enrollment struct {
 type Admin struct {
 	// Listen is host:port. Default: no admin API.
 	Listen string `yaml:"listen" env:"LISTEN"`
+	// SecondPairOfEyes is "none" (default) or "trust_bundles": each change of a trust
+	// bundle waits until another administrator approves it, the seed changes none, and
+	// nobody makes the other administrator. Every instance needs the same.
+	SecondPairOfEyes string `yaml:"second_pair_of_eyes" env:"SECOND_PAIR_OF_EYES"`
+	// ProposalLifetime is how long such a change may be approved. Default 168h (7 days),
+	// 1h to 720h.
+	ProposalLifetime Duration `yaml:"proposal_lifetime" env:"PROPOSAL_LIFETIME"`
+}
+
+// The values of admin.second_pair_of_eyes.
+const (
+	OnePairOfEyes      = "none"
+	TwoForTrustBundles = "trust_bundles"
+)
+
+// DefaultAdmin is what is in force when nothing is configured.
+func DefaultAdmin() Admin {
+	return Admin{SecondPairOfEyes: OnePairOfEyes, ProposalLifetime: Duration(admin.DefaultProposalLifetime)}
 }
 
 // Ops configures the listener for probes. It is plain HTTP: keep it where only
@@ -203,6 +222,7 @@ func defaultServe() *Serve {
 		TLS:           TLS{MinVersion: "1.3"},
 		Fetch:         DefaultFetch(),
 		Enrollment:    DefaultEnrollment(),
+		Admin:         DefaultAdmin(),
 		RateLimits:    DefaultClientRates(),
 	}
 }
@@ -249,6 +269,8 @@ func (s *Serve) validate(c *checker) {
 	if s.Admin.Listen != "" {
 		c.address("admin.listen", s.Admin.Listen)
 	}
+	c.oneOf("admin.second_pair_of_eyes", s.Admin.SecondPairOfEyes, OnePairOfEyes, TwoForTrustBundles)
+	c.within("admin.proposal_lifetime", s.Admin.ProposalLifetime, admin.MinProposalLifetime, admin.MaxProposalLifetime)
 	c.opsAddress(s.Ops.Listen)
 }
 

@@ -147,6 +147,7 @@ func (a *Authz) assemble(ctx context.Context, c *config.Serve, o Options, in *in
 	}
 	server, err := authz.New(ctx, authz.Config{
 		Enrollment: enrollment,
+		Agreement:  authz.Agreement{TrustBundles: twoPairs(c), ProposalLifetime: time.Duration(c.Admin.ProposalLifetime)},
 		Issuer:     c.Issuer, Store: a.store, Keys: rings.tokens, FeedKeys: rings.feed, CheckpointKeys: rings.checkpoints,
 		Rates: c.RateLimits.Rates(), TokenLifetime: time.Duration(c.TokenLifetime), Logger: o.Logger, Clock: o.clock(), Observe: o.Metrics.Observe,
 		Audit: authz.Audit{

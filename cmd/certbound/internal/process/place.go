@@ -40,6 +40,7 @@ func readSeed(c *config.Serve, check func(*registration.Set) error) (*registrati
 	}
 	seed, err := registration.Decode(data)
 	if err == nil {
+		seed.BundlesAgreed = twoPairs(c)
 		err = check(seed)
 	}
 	return seed, data, placeSeed(c, err)
@@ -71,3 +72,6 @@ type seedError struct {
 func (e *seedError) Error() string { return fmt.Sprintf("%s: %s", e.at, e.problem.Text()) }
 
 func (e *seedError) Unwrap() error { return e.problem }
+
+// twoPairs reports whether changes of trust bundles take two administrators.
+func twoPairs(c *config.Serve) bool { return c.Admin.SecondPairOfEyes == config.TwoForTrustBundles }
