@@ -138,6 +138,11 @@ func TestAdminKeepsItsDocument(t *testing.T) {
 		{200, "GET", "trust-bundles/new", "", "", ""},
 		{200, "GET", "trust-bundles/new/versions", "", "", ""},
 		{200, "GET", "trust-bundles/new/versions/2", "", "", ""},
+		{200, "GET", "trust-proposals?status=open&trust_bundle=new", "", "", ""},
+		{422, "GET", "trust-proposals?status=waiting", "", "", "input_invalid"},
+		{404, "GET", "trust-proposals/none", "", "", "record_unknown"},
+		{404, "POST", "trust-proposals/none/approve", "", "", "record_unknown"},
+		{404, "POST", "trust-proposals/none/reject", "", "", "record_unknown"},
 		{201, "POST", "apis", `{"id":"orders","audience":"https://orders.test","scopes":["orders:read"]}`, "", ""},
 		{409, "POST", "apis", `{"id":"other","audience":"https://orders.test","scopes":["orders:read"]}`, "", "conflict"},
 		{200, "PATCH", "apis/orders", `{"token_lifetime_seconds":60}`, present, ""},
@@ -205,9 +210,9 @@ func TestAdminKeepsItsDocument(t *testing.T) {
 	a.expect(t, 200, "GET", "/admin/v1/audit-prunings?limit=1", "")
 	undone := slices.DeleteFunc(a.promised.Operations(), func(id string) bool { return a.seen[id] })
 	slices.Sort(undone)
-	// Links need a CA (TestEnrolmentKeepsTheDocument); revokeKey would end the token
-	// that asks.
-	if got := strings.Join(undone, " "); got != "cancelEnrollment createEnrollment getEnrollment getEnrollmentIssuer removeEnrollmentIssuer revokeKey" {
+	// Links need a CA (TestEnrolmentKeepsTheDocument), proposals two administrators
+	// (TestTwoPairsOfEyes); revokeKey would end the token that asks.
+	if got := strings.Join(undone, " "); got != "approveTrustProposal cancelEnrollment createEnrollment getEnrollment getEnrollmentIssuer getTrustProposal rejectTrustProposal removeEnrollmentIssuer revokeKey" {
 		t.Errorf("operations that were not done: %s", got)
 	}
 }

@@ -42,7 +42,7 @@ func (h *Handler) ruling(c *call, do func(tx storage.Tx, p proposal, before *Pro
 // proposed and against what it was proposed for. The checks of the day are made again.
 func approveProposal(h *Handler, c *call) (*answer, error) {
 	return h.ruling(c, func(tx storage.Tx, p proposal, before *ProposalView, reason string) (*ProposalAnswer, error) {
-		if p.ProposedBy == c.caller.client.ID {
+		if own := p.ProposedBy == c.caller.client.ID; own {
 			return nil, refusal.New(refusal.SecondAdministrator, "the proposal is the caller's own")
 		}
 		if before.Outdated {

@@ -14,6 +14,7 @@ type Process struct {
 	Stdout, Stderr *Log
 	cmd            *exec.Cmd
 	exited         chan struct{}
+	killed         bool
 }
 
 // StartProcess runs the binary until the test ends, and then expects it to end
@@ -46,8 +47,18 @@ func StartProgram(t testing.TB, stderr *Log, path string, args ...string) *Proce
 	return p
 }
 
+// Kill ends the process as a power cut would.
+func (p *Process) Kill() {
+	p.killed = true
+	_ = p.cmd.Process.Kill()
+	<-p.exited
+}
+
 // Stop ends the process as a supervisor would; stopping twice is fine.
 func (p *Process) Stop() error {
+	if p.killed {
+		return nil
+	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
