@@ -62,6 +62,7 @@ func (s *Server) configs(l *listeners) (*config.Serve, *config.Proxy) {
 		Audit:         config.Audit{Durability: "strict", Instance: "dev", RefusalsPerSecond: 200},
 		Fetch:         config.DefaultFetch(),
 		Enrollment:    config.DefaultEnrollment(),
+		Admin:         config.DefaultAdmin(),
 	}
 	// Whoever tries a jwks_uri has its server here, and does not want to wait.
 	serve.Fetch.Roots = config.Path(s.file(s.Info.CA))
