@@ -237,7 +237,7 @@ database: {path: certbound.db}
 keys: {active: dev, keks: [{id: dev, file: kek}]}
 token_lifetime: 1h
 audit: {durability: %s, instance: load}
-rate_limits: {token: {requests: 0}, introspection: {requests: 0}, revocation: {requests: 0}}
+rate_limits: {token: {requests: 1000000, per: 1s}}
 ops: {listen: "%s", profiles: %t}
 `
 

@@ -11,14 +11,14 @@ import (
 // server, counted once its certificate has been believed. `requests: 0` takes a
 // rate away.
 type ClientRates struct {
-	// Token is the rate of tokens asked for. Default 300 in 1s.
+	// Token is the rate of tokens asked for. Default 5000 in 1s.
 	Token Rate `yaml:"token"`
 	// Introspection is the rate of tokens asked about. A resource server asks once for
-	// each request to a route that wants it, all its instances together. Default 2000
+	// each request to a route that wants it, all its instances together. Default 10000
 	// in 1s.
 	Introspection Rate `yaml:"introspection"`
 	// Revocation is the rate of tokens revoked. Each is carried by every resource
-	// server until the token would have ended. Default 1200 in 1m.
+	// server until the token would have ended. Default 6000 in 1m.
 	Revocation Rate `yaml:"revocation"`
 }
 
@@ -26,9 +26,9 @@ type ClientRates struct {
 // comes near to, and below what one client needs to keep all others waiting.
 func DefaultClientRates() ClientRates {
 	return ClientRates{
-		Token:         Rate{Requests: 300, Per: Duration(time.Second)},
-		Introspection: Rate{Requests: 2000, Per: Duration(time.Second)},
-		Revocation:    Rate{Requests: 1200, Per: Duration(time.Minute)},
+		Token:         Rate{Requests: 5000, Per: Duration(time.Second)},
+		Introspection: Rate{Requests: 10_000, Per: Duration(time.Second)},
+		Revocation:    Rate{Requests: 6000, Per: Duration(time.Minute)},
 	}
 }
 
