@@ -7,9 +7,9 @@ const longestWait = 2 * time.Millisecond
 
 // company is what a commit may expect of others. Making one event durable costs
 // nearly as much as making twenty, so on a busy server it is worth a moment to wait
-// for those who were here just now and are likely to be back: as long as the commit
-// before took, and [longestWait] at most. Who is alone does not wait. PostgreSQL's
-// commit_delay and commit_siblings are the same idea.
+// for those who were here just now and are likely to be back: twice as long as the
+// commit before took, and [longestWait] at most. Who is alone does not wait.
+// PostgreSQL's commit_delay and commit_siblings are the same idea.
 type company struct {
 	expected int // events
 	wait     time.Duration
@@ -19,7 +19,7 @@ type company struct {
 // met notes how many events shared a commit, who has come meanwhile, and how long
 // it took.
 func (c *company) met(shared int, q *queue, took time.Duration) {
-	c.expected, c.wait = min(shared+q.length(), q.crowdSize), min(took, longestWait)
+	c.expected, c.wait = min(shared+q.length(), q.crowdSize), min(2*took, longestWait)
 }
 
 // gather returns when as many wait as are expected, or not for long.
