@@ -266,7 +266,7 @@ func TestFromNothing(t *testing.T) {
 	callers := map[string]*caller{}
 	for id := range pairs {
 		callers[id] = callerWith(t, d, id, pairs[id])
-		if response := callers[id].call(t); response.Status != http.StatusOK {
+		if response := callers[id].begins(t); response.Status != http.StatusOK {
 			t.Fatalf("%s: %s", id, response)
 		}
 	}

@@ -42,6 +42,26 @@ func (c *caller) call(t *testing.T) *harness.Response {
 	return c.d.Send(t, request)
 }
 
+// begins waits out that a proxy which has just started has not heard from the issuer
+// yet, and returns the first answer that is not 503 revocations_stale.
+func (c *caller) begins(t *testing.T) *harness.Response {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		response := c.call(t)
+		if response.Status != http.StatusServiceUnavailable || response.Refusal(t).Reason != "revocations_stale" {
+			return response
+		}
+		select {
+		case <-deadline:
+			return response
+		case <-tick.C:
+		}
+	}
+}
+
 // ends waits until the proxy refuses the caller, and returns why.
 func (c *caller) ends(t *testing.T) string {
 	t.Helper()
