@@ -80,3 +80,6 @@ func (p *Process) Hangup(t testing.TB) {
 		t.Fatal(err)
 	}
 }
+
+// PID is the number of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
