@@ -9,7 +9,7 @@ import (
 )
 
 var apis = &noun{
-	word: "protected API", path: "/admin/v1/apis", plural: "protected APIs", id: "id",
+	word: "protected API", path: "/admin/v1/apis", plural: "apis", id: "id",
 	columns: []column{shown("API", "id"), shown("AUDIENCE", "audience"), shown("SCOPES", "scopes")},
 	fields:  []string{"id", "audience", "scopes", "token_lifetime_seconds", "signing_alg", "resource_servers", "version", "created_at", "updated_at"},
 	members: []member{

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	pathof "path"
 	"strings"
 	"text/tabwriter"
 
@@ -24,7 +23,7 @@ import (
 type noun struct {
 	word    string   // as in "certbound partner"
 	path    string   // of the list
-	plural  string   // in the help
+	plural  string   // the member of a page, with spaces
 	id      string   // the member of a record
 	columns []column // of the table of a list
 	fields  []string // members in the table of one record
@@ -169,7 +168,7 @@ func (m member) value(cmd *cobra.Command) (any, error) {
 }
 
 func (m *Main) listCommand(f *adminFlags, n *noun, filters ...string) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List all " + n.plural, Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List all " + n.word + "s", Args: cobra.NoArgs}
 	values := make([]string, len(filters))
 	for i, filter := range filters {
 		cmd.Flags().StringVar(&values[i], strings.ReplaceAll(filter, "_", "-"), "", "only those with this "+strings.ReplaceAll(filter, "_", " "))
@@ -182,7 +181,7 @@ func (m *Main) listCommand(f *adminFlags, n *noun, filters ...string) *cobra.Com
 					query.Set(filter, values[i])
 				}
 			}
-			all, err := pagesOf(cmd.Context(), c, n.path+"?"+query.Encode(), strings.ReplaceAll(pathof.Base(n.path), "-", "_"))
+			all, err := pagesOf(cmd.Context(), c, n.path+"?"+query.Encode(), strings.ReplaceAll(n.plural, " ", "_"))
 			if err != nil {
 				return err
 			}
@@ -200,7 +199,11 @@ func pagesOf(ctx context.Context, c *adminclient.Client, path, list string) (all
 		if path, err = c.Get(ctx, path, &page); err != nil {
 			return nil, err
 		}
-		all = append(all, page[list]...)
+		items, there := page[list]
+		if !there { // an empty table would be a lie
+			return nil, fmt.Errorf("the server's answer has no %q: it is of another version", list)
+		}
+		all = append(all, items...)
 	}
 	return all, nil
 }

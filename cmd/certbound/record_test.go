@@ -28,6 +28,7 @@ func TestRecordVerbs(t *testing.T) {
 	api.answers["PATCH /admin/v1/apis/a"] = `{"id":"a"}`
 	api.answers["GET /admin/v1/apis/a"] = `{"id":"a"}`
 	api.answers["DELETE /admin/v1/apis/a"] = ``
+	api.answers["GET /admin/v1/trust-bundles?limit=500"] = `{"bundles":[]}`
 	api.answers["POST /admin/v1/trust-bundles"] = `{"name":"b","anchors":"-----BEGIN CERTIFICATE-----","warnings":[{"code":"root_without_issuers","text":"look"}]}`
 	api.answers["POST /admin/v1/trust-bundles/b/rollback"] = `{"name":"b","version":3}`
 	for _, tt := range []struct {
@@ -38,6 +39,7 @@ func TestRecordVerbs(t *testing.T) {
 		code  int
 	}{
 		{"partner list", "GET /admin/v1/partners?limit=500", "PARTNER  STATE       NAME\nacme     disabled    Acme\nb        locked out  \"\\x1b[2J\"\n", "", 0},
+		{"trust list", "GET /admin/v1/trust-bundles?limit=500", "", `the server's answer has no "trust_bundles"`, 2},
 		{"partner show acme -o json", "GET /admin/v1/partners/acme", "  \"version\": 3\n", "", 0},
 		{"partner create acme --name Acme --disabled", `POST /admin/v1/partners {"disabled":true,"id":"acme","name":"Acme"}`, "id        acme\n", "", 0},
 		{"partner create acme -f " + file + " --name Other", `POST /admin/v1/partners {"disabled":true,"id":"acme","name":"Other"}`, "", "", 0},
