@@ -228,7 +228,8 @@ type TrustBundleReader interface {
 	TrustBundleVersions(ctx context.Context, name string) ([]TrustBundle, error)
 	// TrustBundlesAfter returns one version of each of at most limit bundles whose
 	// names come after the given one, in the order of names, byte by byte: the active
-	// version, or the last one where none is active.
+	// version, or the last one where none is active. It is for lists: the certificates
+	// are left out.
 	TrustBundlesAfter(ctx context.Context, name string, limit int) ([]TrustBundle, error)
 }
 

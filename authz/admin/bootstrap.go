@@ -145,6 +145,9 @@ func (a Administrator) install(ctx context.Context, tx storage.Tx, record Append
 	if err := enablePartner(ctx, tx, wanted.Client.PartnerID, now); err != nil {
 		return err
 	}
+	if err := registration.CheckReferences(ctx, tx, wanted.Client); err != nil {
+		return err
+	}
 	if err := registration.EnsureClient(ctx, tx, wanted); err != nil {
 		return registration.InWords(err)
 	}

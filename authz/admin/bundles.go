@@ -119,6 +119,9 @@ func listVersions(h *Handler, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := noQuery(c); err != nil {
+		return nil, err
+	}
 	found, err := findBundle(c, h.Store, name)
 	if err != nil {
 		return nil, err
@@ -153,14 +156,14 @@ func judged(c *call, body registration.TrustBundle, bad *refusal.Invalid) (stora
 		return record.Record, nil
 	}
 	record.Record.CreatedBy = c.caller.client.ID
-	return record.Record, deserves(body, known, c.now)
+	return record.Record, bundleWarnings(body, known, c.now)
 }
 
 // bundleEnds is how long before the end of an anchor an administrator is warned.
 const bundleEnds = 30 * 24 * time.Hour
 
-// deserves is what of a bundle deserves a look.
-func deserves(b registration.TrustBundle, bundle *trust.Bundle, now time.Time) (all []Warning) {
+// bundleWarnings are about what of a bundle deserves a look.
+func bundleWarnings(b registration.TrustBundle, bundle *trust.Bundle, now time.Time) (all []Warning) {
 	if b.AllowPublicRoots {
 		all = append(all, Warning{Code: "public_ca", Text: "authorities are admitted that everybody can get a certificate from: the subject value alone tells a client from strangers"})
 	}

@@ -85,9 +85,7 @@ func rollBack(h *Handler, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if registration.CheckName("reason", asked.Reason) != nil {
-		bad.At("/reason", "has control characters")
-	}
+	checkReason(asked.Reason, &bad)
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}

@@ -107,6 +107,23 @@ func isAdministrator(c storage.Client) bool {
 	return slices.ContainsFunc(c.Scopes, func(s string) bool { return strings.HasPrefix(s, registration.AdminScopes) })
 }
 
+// administrators are the clients that hold an admin scope, each once.
+func administrators(ctx context.Context, from storage.ClientReader) ([]storage.Client, error) {
+	var all []storage.Client
+	for _, scope := range Scopes() {
+		holders, err := from.ClientsHolding(ctx, scope)
+		if err != nil {
+			return nil, err
+		}
+		for _, holder := range holders {
+			if !slices.ContainsFunc(all, func(c storage.Client) bool { return c.ID == holder.ID }) {
+				all = append(all, holder)
+			}
+		}
+	}
+	return all, nil
+}
+
 func enabled(c storage.Client) bool { return !c.Disabled && !c.PartnerDisabled }
 
 // stillCaller asks again in the transaction: of two administrators who disable

@@ -16,7 +16,7 @@ import (
 // RetireBody says until when a certificate is accepted.
 type RetireBody struct {
 	RetireAt *time.Time `json:"retire_at,omitempty" doc:"When it is accepted no more, now when absent; a time after its notAfter takes a retirement back."`
-	Reason   string     `json:"reason,omitempty"`
+	Reason   string     `json:"reason,omitempty" maxLength:"200"`
 }
 
 // retireCertificate gives a certificate an end before its own. No token issued from
@@ -27,6 +27,7 @@ func retireCertificate(h *Handler, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	checkReason(body.Reason, &bad)
 	at := c.now
 	if body.RetireAt != nil {
 		at = body.RetireAt.UTC().Truncate(time.Second)

@@ -52,10 +52,7 @@ func addCertificate(h *Handler, c *call) (*answer, error) {
 		if err := certificateFits(ctx, tx, c, have, record); err != nil {
 			return err
 		}
-		if err := keyset.Yield(ctx, tx, record.Record.Thumbprint, have.ID, c.now); err != nil {
-			return err
-		}
-		if err := tx.AddCertificate(ctx, record.Record); err != nil {
+		if err := keyset.Add(ctx, tx, record.Record, c.now); err != nil {
 			return err
 		}
 		return certificates.added(h, c, tx, a, record.Record.Thumbprint.String(), outcome{kind: audit.CertificateAdded})

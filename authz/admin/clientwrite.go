@@ -12,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/certbound/certbound/authz/admin/refusal"
+	"github.com/certbound/certbound/authz/keyset"
 	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/storage"
@@ -84,7 +85,7 @@ func clientFits(ctx context.Context, tx storage.Tx, c *call, have storage.Client
 	if had = append(had, others...); len(had) > 0 {
 		return nil, c.conflicting(had...)
 	}
-	more, err := bundleWarnings(ctx, tx, want.Client)
+	more, err := pinWarnings(ctx, tx, want.Client)
 	warnings = append(warnings, more...)
 	if !c.caller.may(ScopeRead) {
 		for i := range warnings {
@@ -112,7 +113,7 @@ func takenCertificates(ctx context.Context, tx storage.Tx, want registration.Cli
 		case errors.Is(err, storage.ErrNotFound):
 		case err != nil:
 			return nil, err
-		case owner.ClientID != want.Client.ID:
+		case owner.ClientID != want.Client.ID && !keyset.Yields(owner, want.Client.ID):
 			had = append(had, refusal.Taken{Pointer: fmt.Sprintf("/jwks/keys/%d", n), Detail: "the certificate belongs to another client", Owner: owner.ClientID})
 		}
 	}
@@ -143,8 +144,8 @@ func subjectOwners(ctx context.Context, tx storage.Reader, want storage.Client) 
 	return had, warnings, nil
 }
 
-// bundleWarnings are about the trust bundle that a client is pinned to.
-func bundleWarnings(ctx context.Context, tx storage.Reader, want storage.Client) ([]Warning, error) {
+// pinWarnings are about the trust bundle that a client is pinned to.
+func pinWarnings(ctx context.Context, tx storage.Reader, want storage.Client) ([]Warning, error) {
 	if want.TrustBundle == "" {
 		return nil, nil
 	}
@@ -175,6 +176,9 @@ func bodyOf(have client) (registration.Client, error) {
 	}
 	body.JWKS = &registration.JWKS{Keys: []map[string]any{}}
 	for _, certificate := range have.certificates {
+		if certificate.Source != storage.CertificateRegistered {
+			continue // no credential of this method
+		}
 		leaf, err := x509.ParseCertificate(certificate.DER)
 		if err != nil {
 			return body, fmt.Errorf("admin: a registered certificate of %s: %w", have.ID, err)

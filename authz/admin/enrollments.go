@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/certbound/certbound/authz/admin/refusal"
@@ -92,6 +93,7 @@ func createEnrollment(h *Handler, c *call) (*answer, error) {
 		return nil, refusal.Conflicting(refusal.Taken{Detail: "this server signs no certificates: set enrollment.enabled in its configuration"})
 	}
 	return h.update(c, func(ctx context.Context, tx storage.Tx, a *answer) error {
+		var bad refusal.Invalid // this may run again
 		client, err := tx.Client(ctx, body.ClientID)
 		if errors.Is(err, storage.ErrNotFound) {
 			bad.At("/client_id", "is the id of no client")
@@ -108,7 +110,7 @@ func createEnrollment(h *Handler, c *call) (*answer, error) {
 		}
 		link, err := enroll.NewLink(client, seconds(body.LifetimeSeconds, enroll.DefaultLifetime), seconds(body.ValiditySeconds, enroll.DefaultValidity), c.caller.client.ID, c.now)
 		if err != nil {
-			bad.At("", err.Error())
+			bad.At(linkMember(err), strings.TrimPrefix(err.Error(), "enroll: "))
 			return bad.Err()
 		}
 		if _, err := tx.EnrollmentIssuer(ctx, client.TrustBundle); errors.Is(err, storage.ErrNotFound) {
@@ -127,6 +129,17 @@ func createEnrollment(h *Handler, c *call) (*answer, error) {
 	})
 }
 
+// linkMember is the member of the body that a link could not be made of.
+func linkMember(err error) string {
+	switch {
+	case errors.Is(err, enroll.ErrLifetime):
+		return "/lifetime_seconds"
+	case errors.Is(err, enroll.ErrValidity):
+		return "/validity_seconds"
+	}
+	return "/client_id"
+}
+
 // seconds is a number of them, 0 what is usual. What would overflow is cut to what
 // is out of every bound.
 func seconds(n int64, usual time.Duration) time.Duration {
@@ -140,6 +153,9 @@ func seconds(n int64, usual time.Duration) time.Duration {
 func listEnrollments(h *Handler, c *call) (*answer, error) {
 	id, err := c.id()
 	if err != nil {
+		return nil, err
+	}
+	if err := noQuery(c); err != nil {
 		return nil, err
 	}
 	if _, err := h.Store.Client(c.Context(), id); err != nil {

@@ -87,6 +87,6 @@ func (b FromCertificateBody) draft(ctx context.Context, from storage.Reader, sug
 	for _, other := range had {
 		warnings = append(warnings, Warning{"subject_taken", other.Detail, other.Owner})
 	}
-	more, err := bundleWarnings(ctx, from, client)
+	more, err := pinWarnings(ctx, from, client)
 	return draft, append(warnings, more...), err
 }

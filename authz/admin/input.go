@@ -31,6 +31,14 @@ type ReasonBody struct {
 	Reason string `json:"reason,omitempty" maxLength:"200"`
 }
 
+// checkReason looks at what the document cannot say of a reason; it goes into the audit
+// trail.
+func checkReason(reason string, bad *refusal.Invalid) {
+	if registration.CheckName("reason", reason) != nil {
+		bad.At("/reason", "has control characters")
+	}
+}
+
 // reason reads the body {"reason": "…"}. A change that cannot be undone must have
 // one; others may come without a body.
 func (c *call) reason(required bool) (string, error) {

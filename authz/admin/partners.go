@@ -116,14 +116,12 @@ func mayTouchPartner(ctx context.Context, tx storage.Tx, c *call, partnerID stri
 	if c.caller.may(ScopeSecurity) {
 		return nil
 	}
-	for _, scope := range Scopes() {
-		holders, err := tx.ClientsHolding(ctx, scope)
-		if err != nil {
-			return err
-		}
-		if slices.ContainsFunc(holders, func(holder storage.Client) bool { return holder.PartnerID == partnerID }) {
-			return refusal.New(decision.ScopeInsufficient, "a client of the partner holds an admin scope: only "+ScopeSecurity+" may touch it")
-		}
+	all, err := administrators(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(all, func(a storage.Client) bool { return a.PartnerID == partnerID }) {
+		return refusal.New(decision.ScopeInsufficient, "a client of the partner holds an admin scope: only "+ScopeSecurity+" may touch it")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/certbound/certbound/authz/admin"
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/internal/authztest"
+	"github.com/certbound/certbound/authz/keyset"
 	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys/keystest"
 	"github.com/certbound/certbound/keys/thumbprint"
@@ -394,5 +396,53 @@ func TestLists(t *testing.T) {
 	}
 	for _, bad := range []string{"partners?limit=0", "partners?name=x", "apis?after=", "clients?scope=a&scope=b"} {
 		w.wantProblem(t, root.get("/admin/v1/"+bad), 422, "input_invalid")
+	}
+}
+
+// TestCertificateThatComesBack: resource servers were told that a client's tokens bound
+// to a certificate are dead. When an administrator registers it again they are told
+// that they are good.
+func TestCertificateThatComesBack(t *testing.T) {
+	w := newWorld(t)
+	root, pair := w.as("root"), keystest.SelfSigned(t)
+	mustBe(t, root.post("/admin/v1/clients", selfSigned(t, "edge", keystest.SelfSigned(t))), 201)
+	x5t := thumbprint.Of(pair.Cert)
+	binding := "edge " + x5t.String()
+	w.Update(func(ctx context.Context, tx storage.Tx) error {
+		_, err := tx.AppendFeed(ctx, []storage.FeedEntry{{
+			Kind: storage.FeedBinding, Action: storage.FeedDeny, Subject: binding, CreatedAt: w.Clock(), ExpiresAt: w.Clock().Add(time.Hour),
+		}})
+		return err
+	})
+	mustBe(t, root.post("/admin/v1/clients/edge/certificates", text(t, admin.CertificateBody{Certificate: string(pair.CertPEM())})), 201)
+	if denied, err := w.Store.Denied(t.Context(), storage.FeedBinding, binding, w.Clock()); denied || err != nil {
+		t.Errorf("denied: %t %v", denied, err)
+	}
+	// A reason goes into the audit trail as it is.
+	retire := "/admin/v1/certificates/" + x5t.String() + "/retire"
+	for _, reason := range []string{strings.Repeat("x", 201), "a\u0000b"} {
+		w.wantProblem(t, root.post(retire, text(t, admin.RetireBody{Reason: reason})), 422, "input_invalid")
+	}
+	mustBe(t, root.post(retire, text(t, admin.RetireBody{Reason: "rotated"})), 200)
+	mustBe(t, root.post(retire, text(t, admin.RetireBody{Reason: "rotated"})), 200)
+	if events := w.Events(audit.CertificateRetired); len(events) != 1 || !strings.Contains(events[0].Detail, `"reason":"rotated"`) {
+		t.Errorf("%+v", events)
+	}
+}
+
+// TestPublishedCertificateStandsInNobodysWay: who publishes a certificate at its
+// jwks_uri does not keep it from the client it is registered for.
+func TestPublishedCertificateStandsInNobodysWay(t *testing.T) {
+	w := newWorld(t)
+	root, pair := w.as("root"), keystest.SelfSigned(t)
+	mustBe(t, root.post("/admin/v1/clients", text(t, registration.Client{
+		ClientID: "publisher", PartnerID: "acme", AuthMethod: storage.SelfSignedTLSClientAuth, JWKSURI: "https://publisher.example/jwks",
+	})), 201)
+	published := keyset.Record("publisher", pair.Cert, w.Clock())
+	published.Source = storage.CertificatePublished
+	w.Update(func(ctx context.Context, tx storage.Tx) error { return keyset.Add(ctx, tx, published, w.Clock()) })
+	mustBe(t, root.post("/admin/v1/clients", selfSigned(t, "owner", pair)), 201)
+	if stored, err := w.Store.Certificate(t.Context(), published.Thumbprint); err != nil || stored.ClientID != "owner" {
+		t.Errorf("%+v %v", stored, err)
 	}
 }

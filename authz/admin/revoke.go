@@ -84,20 +84,18 @@ func notOfAdministrators(c *call, tx storage.Tx, onRecord storage.Certificate, l
 			return err
 		}
 	}
-	for _, scope := range Scopes() {
-		holders, err := tx.ClientsHolding(c.Context(), scope)
-		if err != nil {
-			return err
+	all, err := administrators(c.Context(), tx)
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		if one.Method != storage.TLSClientAuth || leaf != nil && !clientauth.Satisfies(one.Matcher, leaf) {
+			continue
 		}
-		for _, holder := range holders {
-			if holder.Method != storage.TLSClientAuth || leaf != nil && !clientauth.Satisfies(holder.Matcher, leaf) {
-				continue
-			}
-			if err := c.caller.mayTouch(holder); err != nil && leaf != nil {
-				return err
-			} else if err != nil {
-				return refusal.New(decision.ScopeInsufficient, "the certificate is not on record and might be an administrator's: send it along as certificate, or have somebody with admin:security revoke it")
-			}
+		if err := c.caller.mayTouch(one); err != nil && leaf != nil {
+			return err
+		} else if err != nil {
+			return refusal.New(decision.ScopeInsufficient, "the certificate is not on record and might be an administrator's: send it along as certificate, or have somebody with admin:security revoke it")
 		}
 	}
 	return nil

@@ -42,8 +42,15 @@ var (
 	ErrNoSAN = errors.New("enroll: the client is matched by something else than a DNS name or URI; only those are held to the signing CA's name constraints")
 )
 
+// What is wrong with the times that a link is to have.
+var (
+	ErrLifetime = fmt.Errorf("enroll: the certificate's lifetime must be whole seconds, from %s to %s", MinLifetime, MaxLifetime)
+	ErrValidity = fmt.Errorf("enroll: the link's validity must be from %s to %s", MinValidity, MaxValidity)
+)
+
 // NewLink makes a link for a client, good until now plus validity, for a certificate
-// that lives for lifetime. Nothing is stored.
+// that lives for lifetime. Nothing is stored. The error
+// is one of ErrNotPKI, ErrNoSAN, ErrLifetime and ErrValidity.
 func NewLink(client storage.Client, lifetime, validity time.Duration, by string, now time.Time) (*Link, error) {
 	switch {
 	case client.Method != storage.TLSClientAuth:
@@ -51,9 +58,9 @@ func NewLink(client storage.Client, lifetime, validity time.Duration, by string,
 	case !nameable(client.Matcher.Kind):
 		return nil, ErrNoSAN
 	case lifetime < MinLifetime || lifetime > MaxLifetime || lifetime%time.Second != 0:
-		return nil, fmt.Errorf("enroll: the certificate's lifetime must be whole seconds, from %s to %s", MinLifetime, MaxLifetime)
+		return nil, ErrLifetime
 	case validity < MinValidity || validity > MaxValidity:
-		return nil, fmt.Errorf("enroll: the link's validity must be from %s to %s", MinValidity, MaxValidity)
+		return nil, ErrValidity
 	}
 	var raw [secretSize]byte
 	var id [10]byte

@@ -97,7 +97,12 @@ func (r *Set) mayChangeBundles(ctx context.Context, tx storage.Tx) error {
 }
 
 func (r *records) applyClients(ctx context.Context, tx storage.Tx) error {
-	return r.eachClient(func(c ClientRecord) error { return EnsureClient(ctx, tx, c) })
+	return r.eachClient(func(c ClientRecord) error {
+		if err := CheckReferences(ctx, tx, c.Client); err != nil {
+			return err
+		}
+		return EnsureClient(ctx, tx, c)
+	})
 }
 
 func (r *records) addCertificates(ctx context.Context, tx storage.Tx) error {

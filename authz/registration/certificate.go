@@ -86,10 +86,8 @@ func EnsureCertificates(ctx context.Context, tx storage.Tx, want ClientRecord) e
 	if err != nil {
 		return err
 	}
-	// What the client has published so far becomes registered by being named.
-	registered = slices.DeleteFunc(registered, func(c storage.Certificate) bool { return c.Source == storage.CertificatePublished })
 	for _, certificate := range want.Certificates {
-		if ContainsCertificate(registered, certificate.Record) {
+		if contains(registered, certificate.Record) {
 			continue
 		}
 		if err := keyset.Add(ctx, tx, certificate.Record, want.Client.UpdatedAt); err != nil {
@@ -99,15 +97,20 @@ func EnsureCertificates(ctx context.Context, tx storage.Tx, want ClientRecord) e
 	return nil
 }
 
-// ContainsCertificate goes by the thumbprint.
-func ContainsCertificate(all []storage.Certificate, one storage.Certificate) bool {
-	return slices.ContainsFunc(all, func(c storage.Certificate) bool { return c.Thumbprint == one.Thumbprint })
+// contains goes by the thumbprint, and only by what is registered: what the client
+// published, or was seen with, or had signed here while it was registered for
+// tls_client_auth, becomes registered by being named.
+func contains(all []storage.Certificate, one storage.Certificate) bool {
+	return slices.ContainsFunc(all, func(c storage.Certificate) bool { return isRegistered(c) && c.Thumbprint == one.Thumbprint })
 }
+
+func isRegistered(c storage.Certificate) bool { return c.Source == storage.CertificateRegistered }
 
 // removeCertificates takes away what the body does not name, and reports whether
 // there was any. Certificates of a client that never was self-signed are not
 // its credentials and are left alone, and so are those that were read from the
-// address that the body names again.
+// address that the body names again. One that was signed here goes also when it is
+// named, to come back as a registered one.
 func removeCertificates(ctx context.Context, tx storage.Tx, have storage.Client, want ClientRecord) (bool, error) {
 	if have.Method != storage.SelfSignedTLSClientAuth && want.Client.Method != storage.SelfSignedTLSClientAuth {
 		return false, nil
@@ -121,7 +124,7 @@ func removeCertificates(ctx context.Context, tx storage.Tx, have storage.Client,
 	}
 	removed := false
 	for _, certificate := range registered {
-		named := slices.ContainsFunc(want.Certificates, func(c CertificateRecord) bool {
+		named := certificate.Source != storage.CertificateEnrolled && slices.ContainsFunc(want.Certificates, func(c CertificateRecord) bool {
 			return c.Record.Thumbprint == certificate.Thumbprint
 		})
 		if named {

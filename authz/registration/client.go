@@ -139,12 +139,10 @@ func (c Client) matcher() (m storage.Matcher, all Faults) {
 }
 
 // EnsureClient creates or changes a client, and takes away the certificates it
-// is no longer to be known by.
+// is no longer to be known by. What it refers to has been asked for, with
+// [MissingReferences] or [CheckReferences].
 func EnsureClient(ctx context.Context, tx storage.Tx, wanted ClientRecord) error {
 	want := wanted.Client
-	if err := checkReferences(ctx, tx, want); err != nil {
-		return err
-	}
 	have, err := tx.Client(ctx, want.ID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return tx.CreateClient(ctx, want)

@@ -38,9 +38,9 @@ func InWords(err error) error {
 	return err
 }
 
-// checkReferences names what a client refers to and is not there. The store would
+// CheckReferences names what a client refers to and is not there. The store would
 // refuse it too, without saying which reference it was.
-func checkReferences(ctx context.Context, tx storage.Tx, c storage.Client) error {
+func CheckReferences(ctx context.Context, tx storage.Tx, c storage.Client) error {
 	absent, err := MissingReferences(ctx, tx, c)
 	if err != nil || len(absent) == 0 {
 		return err
@@ -56,11 +56,11 @@ func MissingReferences(ctx context.Context, tx storage.Tx, c storage.Client) (ab
 		return nil, err
 	}
 	if c.TrustBundle != "" {
-		versions, err := tx.TrustBundleVersions(ctx, c.TrustBundle)
+		states, err := tx.TrustBundleStates(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if len(versions) == 0 {
+		if !slices.ContainsFunc(states, func(b storage.TrustBundle) bool { return b.Name == c.TrustBundle }) {
 			absent.Add("trust_bundle", fmt.Errorf("there is no trust bundle %q", c.TrustBundle))
 		}
 	}

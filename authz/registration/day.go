@@ -3,6 +3,7 @@ package registration
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/certbound/certbound/keys/peercert"
@@ -41,7 +42,7 @@ func (r *records) accepted(ctx context.Context, store storage.Reader) (accepted,
 		if err != nil {
 			return a, err
 		}
-		for _, certificate := range registered {
+		for _, certificate := range slices.DeleteFunc(registered, func(c storage.Certificate) bool { return !isRegistered(c) }) {
 			a.certificates[clientCertificate{c.Client.ID, certificate.Thumbprint}] = true
 		}
 	}
@@ -84,7 +85,7 @@ func (c CertificateRecord) judge(n int, now time.Time) error {
 // yet.
 func (c ClientRecord) JudgeNew(registered []storage.Certificate, now time.Time) (all Faults) {
 	for n, certificate := range c.Certificates {
-		if !ContainsCertificate(registered, certificate.Record) {
+		if !contains(registered, certificate.Record) {
 			all.Add(JWKSKey(n), certificate.judge(n, now))
 		}
 	}

@@ -50,7 +50,7 @@ func TestReplacedCertificate(t *testing.T) {
 			t.Fatalf("%s: %d certificates, %v; want %d", step.name, len(registered), err, len(step.pairs))
 		}
 		for _, pair := range step.pairs {
-			if !ContainsCertificate(registered, storage.Certificate{Thumbprint: thumbprint.Of(pair.Cert)}) {
+			if !contains(registered, storage.Certificate{Thumbprint: thumbprint.Of(pair.Cert)}) {
 				t.Errorf("%s: a certificate of the body is missing", step.name)
 			}
 		}
@@ -147,5 +147,35 @@ func TestDisabledPartner(t *testing.T) {
 	alone := &Set{Partners: []Partner{{ID: "globex", Disabled: true}}}
 	if c := applied(t, store, alone, "app"); c.Generation != 2 {
 		t.Errorf("generation %d, want 2", c.Generation)
+	}
+}
+
+// TestSeenCertificateBecomesACredential: a row that a tls_client_auth client left
+// behind, because it used the certificate or had it signed here, does not keep the same
+// certificate from being registered when the client becomes a self-signed one.
+func TestSeenCertificateBecomesACredential(t *testing.T) {
+	for _, source := range []storage.CertificateSource{storage.CertificateSeen, storage.CertificateEnrolled} {
+		store, pair := newStore(t), keystest.SelfSigned(t)
+		reg := seeded(t, keystest.NewCA(t, "CA"), keystest.SelfSigned(t))
+		applied(t, store, reg, "billing")
+		record := keyset.Record("billing", pair.Cert, time.Now())
+		record.Source, record.FirstSeen, record.LastSeen = source, time.Now(), time.Now()
+		err := store.Update(t.Context(), func(tx storage.Tx) error {
+			if source == storage.CertificateSeen {
+				return tx.SeeCertificates(t.Context(), []storage.Certificate{record})
+			}
+			return tx.AddCertificate(t.Context(), record)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reg.Clients[0] = Client{ClientID: "billing", PartnerID: "acme", AuthMethod: storage.SelfSignedTLSClientAuth, JWKS: publicJWKS(t, pair)}
+		for range 2 {
+			applied(t, store, reg, "billing")
+			registered, err := store.ClientCertificates(t.Context(), "billing")
+			if err != nil || len(registered) != 1 || registered[0].Source != storage.CertificateRegistered {
+				t.Errorf("%s: %+v %v", source, registered, err)
+			}
+		}
 	}
 }

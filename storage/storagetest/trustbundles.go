@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/certbound/certbound/storage"
@@ -47,16 +48,16 @@ func testTrustBundles(t *testing.T, s storage.Store) {
 
 	same(t, "versions", must[[]storage.TrustBundle](t)(s.TrustBundleVersions(ctx, "partners")), want[1:])
 	same(t, "versions of none", must[[]storage.TrustBundle](t)(s.TrustBundleVersions(ctx, "partner")), []storage.TrustBundle{})
-	same(t, "in force", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "", 10)), []storage.TrustBundle{want[0], want[3]})
-	same(t, "in force, one", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "", 1)), want[:1])
-	same(t, "in force after", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "globex", 1)), want[3:])
+	same(t, "in force", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "", 10)), bare(want[0], want[3]))
+	same(t, "in force, one", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "", 1)), bare(want[0]))
+	same(t, "in force after", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "globex", 1)), bare(want[3:]...))
 	if _, err := s.TrustBundlesAfter(ctx, "", 0); err == nil {
 		t.Error("a list without limit")
 	}
 
 	do(t, s, func(tx storage.Tx) error { return tx.RetireTrustBundle(ctx, "globex") })
 	want[0].Status = storage.BundleRetired
-	same(t, "after one was retired", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "", 10)), []storage.TrustBundle{want[0], want[3]})
+	same(t, "after one was retired", must[[]storage.TrustBundle](t)(s.TrustBundlesAfter(ctx, "", 10)), bare(want[0], want[3]))
 	checkRefused(t, s, []refused{
 		{"retired twice", func(ctx context.Context, tx storage.Tx) error { return tx.RetireTrustBundle(ctx, "globex") }, storage.ErrNotFound},
 		{"retired, unknown", func(ctx context.Context, tx storage.Tx) error { return tx.RetireTrustBundle(ctx, "x") }, storage.ErrNotFound},
@@ -70,4 +71,13 @@ func testTrustBundles(t *testing.T, s storage.Store) {
 		t.Error("a bundle without anchors was accepted")
 	}
 	same(t, "bundles after a refused one", must[[]storage.TrustBundle](t)(s.TrustBundles(ctx)), want)
+}
+
+// bare are bundles as a list shows them, without certificates.
+func bare(bundles ...storage.TrustBundle) []storage.TrustBundle {
+	all := slices.Clone(bundles)
+	for i := range all {
+		all[i].AnchorsPEM, all[i].IntermediatesPEM, all[i].IssuersPEM = "", "", ""
+	}
+	return all
 }

@@ -25,7 +25,7 @@ type Refusal struct {
 	answer decision.Answer // what the caller sees, when it is not what Reason says
 }
 
-func (f *Refusal) Error() string { return "admin: " + string(f.Reason) + ": " + f.Detail }
+func (f *Refusal) Error() string { return "refusal: " + string(f.Reason) + ": " + f.Detail }
 
 // Of is the refusal for whatever ended a request: one that was found on the way stays
 // what it is, what the store said is put in the caller's words.

@@ -21,7 +21,9 @@ func (r reader) TrustBundlesAfter(ctx context.Context, name string, limit int) (
 	if err := positive("trust bundles", limit); err != nil {
 		return nil, err
 	}
-	return list(ctx, r, selectBundle+`
+	return list(ctx, r, `
+		SELECT v.name, v.version, v.status, v.content_hash, '', '', '', v.max_depth, v.allow_public_roots, v.created_by, v.created_at
+		FROM trust_bundle_versions v
 		JOIN trust_bundles b ON b.name = v.name
 		WHERE b.name > $1 AND v.version = coalesce(
 			(SELECT a.version FROM trust_bundle_versions a WHERE a.name = b.name AND a.status = 'active'), b.latest_version)
