@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/certbound/certbound/authz/audit"
@@ -77,23 +76,8 @@ const (
 	forgetAtOnce = 1000
 )
 
-// retire tells resource servers of certificates whose retire time has passed: a
+// tellRetired tells resource servers of certificates whose retire time has passed: a
 // token issued before that time was set may live longer.
-func (s *Server) retire(ctx context.Context) {
-	ticker := time.NewTicker(retireEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := s.tellRetired(ctx); err != nil && ctx.Err() == nil {
-			s.logger.LogAttrs(ctx, slog.LevelWarn, "retired_certificates_not_told", slog.String("detail", err.Error()))
-		}
-	}
-}
-
 func (s *Server) tellRetired(ctx context.Context) error {
 	now := s.clock().UTC().Truncate(time.Second)
 	retired, err := s.store.RetiredCertificates(ctx, now, retiredAtOnce)

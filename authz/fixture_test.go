@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/certbound/certbound/authz"
 	"github.com/certbound/certbound/authz/audit"
+	"github.com/certbound/certbound/authz/internal/authztest"
 	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/keys/keystest"
@@ -184,17 +184,7 @@ func (w *world) advance(d time.Duration) {
 
 // client returns an HTTP client that presents the pair, or nothing.
 func (w *world) client(pair *keystest.Pair) *http.Client {
-	roots := x509.NewCertPool()
-	roots.AddCert(w.http.Certificate())
-	config := &tls.Config{RootCAs: roots, ServerName: "example.com"}
-	if pair != nil {
-		certificate := pair.TLS()
-		// Whatever the server hints at: this is the certificate we show.
-		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }
-	}
-	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
-	w.t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
+	return authztest.HTTPClient(w.t, w.http, pair)
 }
 
 // answer is a response, read to its end.

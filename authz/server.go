@@ -287,11 +287,12 @@ func (s *Server) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	work.Go(func() { s.audit.Run(ctx) })
 	work.Go(func() { s.feed.Run(ctx) })
-	work.Go(func() { s.prune(ctx) })
+	work.Go(func() { every(ctx, pruneEvery, s.attempt("feed_not_pruned", s.pruneFeed)) })
+	work.Go(func() { every(ctx, pruneEvery, s.attempt("certificates_not_tidied", s.tidyCertificates)) })
 	work.Go(func() { s.seen.Run(ctx) })
-	work.Go(func() { s.retire(ctx) })
+	work.Go(func() { every(ctx, retireEvery, s.attempt("retired_certificates_not_told", s.tellRetired)) })
 	work.Go(func() { s.sweeper.Run(ctx) })
-	work.Go(func() { s.followTrust(ctx) })
+	work.Go(func() { every(ctx, trustEvery, s.followTrust) })
 	work.Go(func() { s.keeper.Run(ctx) })
 	if s.keySets != nil {
 		work.Go(func() { s.keySets.Run(ctx) })
@@ -303,26 +304,12 @@ func (s *Server) Run(ctx context.Context) {
 // wait for them.
 func (s *Server) Drain() { s.feed.Close() }
 
-func (s *Server) prune(ctx context.Context) {
-	ticker := time.NewTicker(pruneEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		err := s.store.Update(ctx, func(tx storage.Tx) error {
-			_, err := tx.PruneFeed(ctx, s.clock().UTC())
-			return err
-		})
-		if err != nil && ctx.Err() == nil {
-			s.logger.LogAttrs(ctx, slog.LevelWarn, "feed_not_pruned", slog.String("detail", err.Error()))
-		}
-		if err := s.tidyCertificates(ctx); err != nil && ctx.Err() == nil {
-			s.logger.LogAttrs(ctx, slog.LevelWarn, "certificates_not_tidied", slog.String("detail", err.Error()))
-		}
-	}
+// pruneFeed forgets entries that no resource server needs any more.
+func (s *Server) pruneFeed(ctx context.Context) error {
+	return s.store.Update(ctx, func(tx storage.Tx) error {
+		_, err := tx.PruneFeed(ctx, s.clock().UTC())
+		return err
+	})
 }
 
 // Audit is where events of this instance are recorded.

@@ -77,20 +77,9 @@ func (s *Server) logTrust(ctx context.Context, err error) {
 	s.logger.LogAttrs(ctx, slog.LevelInfo, "trust_reload_recovered")
 }
 
-// followTrust puts in force what other processes change, until ctx ends. It keeps
-// trying after a failure.
-func (s *Server) followTrust(ctx context.Context) {
-	ticker := time.NewTicker(trustEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		_ = s.refreshTrust(ctx) // ReloadTrust reports it, or each request that meets the database
-	}
-}
+// followTrust puts in force what other processes change. ReloadTrust reports a failure,
+// or each request that meets the database.
+func (s *Server) followTrust(ctx context.Context) { _ = s.refreshTrust(ctx) }
 
 // refreshTrust puts in force what has changed. Token requests call it too, when
 // they find that the registration has changed: none of them shall rest on a bundle

@@ -66,19 +66,25 @@ func streaming(t *testing.T) (*harness.Dev, *harness.Process, keystest.Pair) {
 	return d, proxy, site.Client(t, "one")
 }
 
+// served is a client with a token, once the proxy serves it: the feed may need a moment.
+func served(t *testing.T, d *harness.Dev, one *keystest.Pair) (ctx context.Context, client *http.Client, token string, header http.Header) {
+	t.Helper()
+	token = d.Token(t, one, harness.TokenForm("one", "scope", "accounts:read")).AccessToken
+	header = http.Header{"Authorization": {"Bearer " + token}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	client = d.HTTPClient(t, one, nil)
+	client.Timeout = 0
+	waitServed(ctx, t, d, client, header)
+	return ctx, client, token, header
+}
+
 // TestRevocationEndsOpenStreams: a WebSocket and an event stream that were opened
 // with a good token end when it is revoked, and cannot be opened again.
 func TestRevocationEndsOpenStreams(t *testing.T) {
 	t.Parallel()
 	d, _, one := streaming(t)
-	token := d.Token(t, &one, harness.TokenForm("one", "scope", "accounts:read")).AccessToken
-	header := http.Header{"Authorization": {"Bearer " + token}}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	client := d.HTTPClient(t, &one, nil)
-	client.Timeout = 0
-	// The feed may need a moment before anybody is served.
-	waitServed(ctx, t, d, client, header)
+	ctx, client, token, header := served(t, d, &one)
 
 	conn, _, err := websocket.Dial(ctx, d.Proxy+"/socket", &websocket.DialOptions{HTTPClient: client, HTTPHeader: header})
 	if err != nil {
@@ -121,13 +127,7 @@ func TestRevocationEndsOpenStreams(t *testing.T) {
 func TestStoppingEndsOpenStreams(t *testing.T) {
 	t.Parallel()
 	d, proxy, one := streaming(t)
-	token := d.Token(t, &one, harness.TokenForm("one", "scope", "accounts:read")).AccessToken
-	header := http.Header{"Authorization": {"Bearer " + token}}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	client := d.HTTPClient(t, &one, nil)
-	client.Timeout = 0
-	waitServed(ctx, t, d, client, header)
+	ctx, client, _, header := served(t, d, &one)
 	events := openEvents(ctx, t, d, client, header)
 	defer events.Close()
 	if err := proxy.Stop(); err != nil {

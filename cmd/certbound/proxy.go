@@ -25,21 +25,11 @@ func (m *Main) proxyCommand() *cobra.Command {
 func (m *Main) proxy(ctx context.Context, file string) error {
 	logger := m.logger()
 	var proxy *process.Proxy
-	reloads, release := newReloads(logger, file, func(ctx context.Context, note func(...string)) ([]string, error) {
-		c, _, err := config.LoadProxy(file, m.Environ)
-		if err != nil {
-			return nil, err
-		}
-		note(c.Files()...)
-		return proxy.Reload(ctx, c)
-	})
-	defer release()
-	c, loaded, err := config.LoadProxy(file, m.Environ)
+	c, reloads, release, err := configured(ctx, logger, m, file, config.LoadProxy, func(ctx context.Context, c *config.Proxy) ([]string, error) { return proxy.Reload(ctx, c) })
 	if err != nil {
 		return err
 	}
-	reloads.Note(c.Files()...)
-	warnUnused(ctx, logger, loaded.Unused)
+	defer release()
 	metrics := newMetrics(reloads)
 	proxy, err = process.NewProxy(c, process.Options{Logger: logger, Metrics: metrics})
 	if err != nil {

@@ -41,21 +41,11 @@ func must(err error) {
 func (m *Main) serve(ctx context.Context, file, administrator string) (err error) {
 	logger := m.logger()
 	var authz *process.Authz
-	reloads, release := newReloads(logger, file, func(ctx context.Context, note func(...string)) ([]string, error) {
-		c, _, err := config.LoadServe(file, m.Environ)
-		if err != nil {
-			return nil, err
-		}
-		note(c.Files()...)
-		return authz.Reload(ctx, c)
-	})
-	defer release()
-	c, loaded, err := config.LoadServe(file, m.Environ)
+	c, reloads, release, err := configured(ctx, logger, m, file, config.LoadServe, func(ctx context.Context, c *config.Serve) ([]string, error) { return authz.Reload(ctx, c) })
 	if err != nil {
 		return err
 	}
-	reloads.Note(c.Files()...)
-	warnUnused(ctx, logger, loaded.Unused)
+	defer release()
 	metrics := newMetrics(reloads)
 	options := process.Options{Logger: logger, Metrics: metrics}
 	if administrator != "" {

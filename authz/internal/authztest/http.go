@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/certbound/certbound/keys/keystest"
@@ -39,15 +40,21 @@ func (w *World) serve(h http.Handler, timeout time.Duration) *httptest.Server {
 
 // HTTPClient presents the pair, or no certificate.
 func (w *World) HTTPClient(server *httptest.Server, pair *keystest.Pair) *http.Client {
+	return HTTPClient(w.T, server, pair)
+}
+
+// HTTPClient presents the pair, or no certificate.
+func HTTPClient(t testing.TB, server *httptest.Server, pair *keystest.Pair) *http.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	config := &tls.Config{RootCAs: roots, ServerName: "example.com"}
 	if pair != nil {
 		certificate := pair.TLS()
+		// Whatever the server hints at: this is the certificate we show.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }
 	}
 	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
-	w.T.Cleanup(transport.CloseIdleConnections)
+	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
 
