@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/certbound/certbound/authz/admin/etag"
 	"github.com/certbound/certbound/authz/admin/listing"
 	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/audit"
@@ -42,10 +41,8 @@ func viewAPI(a storage.API) *APIView {
 var apis = registered[registration.API, storage.API, *APIView]{
 	collection: collection[storage.API, *APIView]{
 		path: "/admin/v1/apis",
-		id:   (*call).id,
 		find: func(c *call, from storage.Reader, id string) (storage.API, error) { return from.API(c.Context(), id) },
 		view: func(_ *call, a storage.API) *APIView { return viewAPI(a) },
-		tag:  func(v *APIView) string { return etag.Of(v) },
 		guard: func(_ *call, a storage.API) error {
 			if a.ID == registration.AdminAPI {
 				return refusal.Conflicting(refusal.Taken{Pointer: "/id", Detail: "is reserved for the admin API, which only certbound changes"})
@@ -56,7 +53,7 @@ var apis = registered[registration.API, storage.API, *APIView]{
 	},
 	member: "/id",
 	taken:  "is the id of another API",
-	named:  func(b *registration.API) *string { return &b.ID },
+	idOf:   func(b *registration.API) *string { return &b.ID },
 	body:   func(a storage.API) (registration.API, error) { return viewAPI(a).API, nil },
 	judge:  judgeAPI,
 	kind: func(before *storage.API, _ registration.API) audit.Kind {

@@ -101,10 +101,8 @@ func (b bundle) version(number int64) (storage.TrustBundle, bool) {
 
 var bundles = collection[bundle, *TrustBundleView]{
 	path: "/admin/v1/trust-bundles",
-	id:   (*call).id,
 	find: findBundle,
 	view: func(_ *call, b bundle) *TrustBundleView { return viewBundle(b.TrustBundle) },
-	tag:  func(v *TrustBundleView) string { return etag.Of(v) },
 }
 
 var listBundles = list(nil,

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/certbound/certbound/authz/admin/etag"
 	"github.com/certbound/certbound/authz/certinfo"
 	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/storage"
@@ -44,13 +43,12 @@ type certificate struct {
 // certificates are found by the thumbprint in the path.
 var certificates = collection[certificate, *RegisteredCertificate]{
 	path: "/admin/v1/certificates",
-	id: func(c *call) (string, error) {
+	idIn: func(c *call) (string, error) {
 		x5t, err := c.thumbprint()
 		return x5t.String(), err
 	},
 	find:  findCertificate,
 	view:  func(c *call, found certificate) *RegisteredCertificate { return found.view(c.now) },
-	tag:   func(v *RegisteredCertificate) string { return etag.Of(v) },
 	guard: func(c *call, found certificate) error { return c.caller.mayTouch(found.owner) },
 	about: func(found certificate) subject {
 		return subject{client: found.owner, certificate: found.Thumbprint}

@@ -63,12 +63,11 @@ func findClient(c *call, from storage.Reader, id string) (found client, err erro
 var clients = registered[registration.Client, client, *ClientView]{
 	collection: collection[client, *ClientView]{
 		path: "/admin/v1/clients",
-		id:   (*call).id,
 		find: findClient,
 		view: func(_ *call, found client) *ClientView { return found.view() },
 		// How it goes with the jwks_uri is left out: an administrator's change must not
 		// fail because a set was read meanwhile.
-		tag: func(v *ClientView) string {
+		tagOf: func(v *ClientView) string {
 			registered := *v
 			registered.KeySet = nil
 			return etag.Of(registered)
@@ -79,7 +78,7 @@ var clients = registered[registration.Client, client, *ClientView]{
 	},
 	member: "/client_id",
 	taken:  "is the id of another client",
-	named:  func(b *registration.Client) *string { return &b.ClientID },
+	idOf:   func(b *registration.Client) *string { return &b.ClientID },
 	body:   bodyOf,
 	judge:  judgeClient,
 	kind: func(before *client, after registration.Client) audit.Kind {

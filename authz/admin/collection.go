@@ -17,11 +17,11 @@ import (
 // collection is the records of one kind and how calls reach them: T is a record with
 // all that is read of it, V what the API shows.
 type collection[T, V any] struct {
-	path string                                                   // "/admin/v1/partners"
-	id   func(*call) (string, error)                              // of the record that the path names
-	find func(c *call, from storage.Reader, id string) (T, error) // storage.ErrNotFound
-	view func(c *call, record T) V
-	tag  func(V) string // its ETag
+	path  string                                                   // "/admin/v1/partners"
+	idIn  func(*call) (string, error)                              // of the record that the path names; nil: call.id
+	find  func(c *call, from storage.Reader, id string) (T, error) // storage.ErrNotFound
+	view  func(c *call, record T) V
+	tagOf func(V) string // its ETag; nil: etag.Of
 
 	guard  func(c *call, record T) error // who may change it, beyond the route's scope; nil: everybody
 	about  func(T) subject               // whom its events concern
@@ -44,6 +44,20 @@ type outcome struct {
 	before, after any            // for the event, instead of views
 	more          map[string]any // for the event, beside them
 	warnings      []Warning
+}
+
+func (l *collection[T, V]) id(c *call) (string, error) {
+	if l.idIn == nil {
+		return c.id()
+	}
+	return l.idIn(c)
+}
+
+func (l *collection[T, V]) tag(view V) string {
+	if l.tagOf == nil {
+		return etag.Of(view)
+	}
+	return l.tagOf(view)
 }
 
 // get answers with one record.
@@ -205,7 +219,7 @@ type registered[B, T, V any] struct {
 	collection[T, V]
 	member string           // of the body, that has the id: "/id"
 	taken  string           // what is wrong with an id that is another one's
-	named  func(*B) *string // the member
+	idOf   func(*B) *string // the member
 
 	body  func(T) (B, error) // the registration that would make the record what it is
 	judge judge[B, T]
@@ -226,8 +240,8 @@ func (r *registered[B, T, V]) create(h *Handler, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := orGenerated(*r.named(&body))
-	*r.named(&body) = id
+	id := orGenerated(*r.idOf(&body))
+	*r.idOf(&body) = id
 	put := r.judge(c, body, nil, &bad)
 	if err := bad.Err(); err != nil {
 		return nil, err
@@ -263,7 +277,7 @@ func (r *registered[B, T, V]) patch(h *Handler, c *call) (*answer, error) {
 		if err != nil {
 			return outcome{}, err
 		}
-		bad.Stays(r.member, *r.named(&present), *r.named(&body))
+		bad.Stays(r.member, *r.idOf(&present), *r.idOf(&body))
 		put := r.judge(c, body, &have, &bad)
 		if err := bad.Err(); err != nil {
 			return outcome{}, err

@@ -52,12 +52,11 @@ func viewEnrollmentIssuer(i storage.EnrollmentIssuer) *EnrollmentIssuerView {
 // enrollmentIssuers are named by their trust bundles, each of which has one at most.
 var enrollmentIssuers = collection[storage.EnrollmentIssuer, *EnrollmentIssuerView]{
 	path: "/admin/v1/enrollment-issuers",
-	id:   (*call).id,
 	find: func(c *call, from storage.Reader, id string) (storage.EnrollmentIssuer, error) {
 		return from.EnrollmentIssuer(c.Context(), id)
 	},
-	view: func(_ *call, i storage.EnrollmentIssuer) *EnrollmentIssuerView { return viewEnrollmentIssuer(i) },
-	tag:  func(v *EnrollmentIssuerView) string { return `"` + v.Thumbprint + `"` },
+	view:  func(_ *call, i storage.EnrollmentIssuer) *EnrollmentIssuerView { return viewEnrollmentIssuer(i) },
+	tagOf: func(v *EnrollmentIssuerView) string { return `"` + v.Thumbprint + `"` },
 	about: func(i storage.EnrollmentIssuer) subject {
 		return subject{name: "trust_bundle", value: i.TrustBundle}
 	},

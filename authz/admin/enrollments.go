@@ -65,7 +65,6 @@ type enrollment struct {
 // enrollments have no ETag: a link is used or cancelled once, and never changed.
 var enrollments = collection[enrollment, *EnrollmentView]{
 	path: "/admin/v1/enrollments",
-	id:   (*call).id,
 	find: func(c *call, from storage.Reader, id string) (found enrollment, err error) {
 		if found.Enrollment, err = from.Enrollment(c.Context(), id); err == nil {
 			found.client, err = from.Client(c.Context(), found.ClientID)
@@ -73,7 +72,7 @@ var enrollments = collection[enrollment, *EnrollmentView]{
 		return found, err
 	},
 	view:  func(_ *call, e enrollment) *EnrollmentView { return viewEnrollment(e.Enrollment) },
-	tag:   func(*EnrollmentView) string { return "" },
+	tagOf: func(*EnrollmentView) string { return "" },
 	guard: func(c *call, e enrollment) error { return c.caller.mayTouch(e.client) },
 	about: func(e enrollment) subject { return subject{client: e.client} },
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/certbound/certbound/authz/admin/etag"
 	"github.com/certbound/certbound/authz/admin/listing"
 	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/audit"
@@ -40,17 +39,15 @@ func viewPartner(p storage.Partner) *PartnerView {
 var partners = registered[registration.Partner, storage.Partner, *PartnerView]{
 	collection: collection[storage.Partner, *PartnerView]{
 		path: "/admin/v1/partners",
-		id:   (*call).id,
 		find: func(c *call, from storage.Reader, id string) (storage.Partner, error) {
 			return from.Partner(c.Context(), id)
 		},
 		view:  func(_ *call, p storage.Partner) *PartnerView { return viewPartner(p) },
-		tag:   func(v *PartnerView) string { return etag.Of(v) },
 		about: func(p storage.Partner) subject { return subject{client: storage.Client{PartnerID: p.ID}} },
 	},
 	member: "/id",
 	taken:  "is the id of another partner",
-	named:  func(b *registration.Partner) *string { return &b.ID },
+	idOf:   func(b *registration.Partner) *string { return &b.ID },
 	body: func(p storage.Partner) (registration.Partner, error) {
 		return registration.Partner{ID: p.ID, Name: p.Name, Disabled: p.Disabled}, nil
 	},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/certbound/certbound/authz/admin/etag"
 	"github.com/certbound/certbound/authz/admin/listing"
 	"github.com/certbound/certbound/authz/registration"
 	"github.com/certbound/certbound/storage"
@@ -113,7 +112,6 @@ func findProposal(c *call, from storage.Reader, id string) (proposal, error) {
 
 var proposals = collection[proposal, *ProposalView]{
 	path: "/admin/v1/trust-proposals",
-	id:   (*call).id,
 	find: findProposal,
 	view: func(c *call, p proposal) *ProposalView {
 		if p.bundle == nil {
@@ -121,7 +119,6 @@ var proposals = collection[proposal, *ProposalView]{
 		}
 		return viewProposal(&p.TrustProposal, outdated(&p.TrustProposal, *p.bundle, true), c.now)
 	},
-	tag: func(v *ProposalView) string { return etag.Of(v) },
 }
 
 func getProposal(h *Handler, c *call) (*answer, error) { return proposals.get(h, c) }
