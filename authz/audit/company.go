@@ -3,12 +3,16 @@ package audit
 import "time"
 
 // longestWait bounds what an event waits for others to share its commit with.
-const longestWait = 2 * time.Millisecond
+const longestWait = 6 * time.Millisecond
+
+// patience is what a commit saved is worth in waiting, as a multiple of what it takes.
+const patience = 8
 
 // company is what a commit may expect of others. Making one event durable costs
 // nearly as much as making twenty, so on a busy server it is worth a moment to wait
-// for those who were here just now and are likely to be back: twice as long as the
-// commit before took, and [longestWait] at most. Who is alone does not wait.
+// for those who were here just now and are likely to be back: [patience] times as
+// long as the commit before took, and [longestWait] at most. The wait ends when as
+// many have come, and who is alone does not wait.
 // PostgreSQL's commit_delay and commit_siblings are the same idea.
 type company struct {
 	expected int // events
@@ -19,7 +23,7 @@ type company struct {
 // met notes how many events shared a commit, who has come meanwhile, and how long
 // it took.
 func (c *company) met(shared int, q *queue, took time.Duration) {
-	c.expected, c.wait = min(shared+q.length(), q.crowdSize), min(2*took, longestWait)
+	c.expected, c.wait = min(shared+q.length(), q.crowdSize), min(patience*took, longestWait)
 }
 
 // gather returns when as many wait as are expected, or not for long.
