@@ -1,7 +1,9 @@
 // Package sightings writes down which certificates are in use: when each first got
 // a token, and, coarsely, when last. It stands beside the token endpoint and never
 // in its way: a note is a look into a map, and what is new is written in batches,
-// now and then. What does not fit is noted the next time.
+// now and then. What cannot be written waits for the next time, because package
+// orphans ends the tokens of those that are on record and of no others; what does not
+// fit is noted when the certificate is used again.
 //
 // A certificate of a tls_client_auth client that nobody registered becomes a row by
 // it, which gives it no right. It knows storage and nothing else.
@@ -12,6 +14,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,10 +106,7 @@ func (l *Log) Note(clientID string, peer *peercert.Peer, registration int64) {
 		Thumbprint: t, ClientID: clientID, DER: leaf.Raw, NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), LastSeen: now,
 		Presented: presented(peer.Intermediates),
 	}, registration})
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	l.signal()
 }
 
 // presented is what came with a certificate, in one piece; nothing of what is too
@@ -140,7 +140,7 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
-// Flush writes what was noted now. What cannot be written is noted the next time.
+// Flush writes what was noted now. What cannot be written is tried again by Run.
 func (l *Log) Flush(ctx context.Context) {
 	for {
 		batch := l.take()
@@ -154,7 +154,7 @@ func (l *Log) Flush(ctx context.Context) {
 			l.config.Told()
 		}
 		if err != nil {
-			l.forget(batch)
+			l.putBack(batch, err)
 			l.config.Logger.LogAttrs(ctx, slog.LevelWarn, "sightings_not_stored", slog.Int("certificates", len(batch)), slog.String("detail", err.Error()))
 			return
 		}
@@ -202,11 +202,30 @@ func (l *Log) take() []note {
 	return batch
 }
 
-// forget lets the next use of what could not be written be noted again.
-func (l *Log) forget(batch []note) {
+// putBack lets what could not be written wait for another try. What the database will
+// never take, or has no room here any more, is noted again by its next use.
+func (l *Log) putBack(batch []note, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := range batch {
-		delete(l.known, batch[i].seen.Thumbprint)
+	room := max(0, maxWaiting-len(l.waiting))
+	if errors.Is(err, storage.ErrConflict) {
+		room = 0
+	}
+	kept := slices.Clip(batch[:min(room, len(batch))])
+	for _, lost := range batch[len(kept):] {
+		delete(l.known, lost.seen.Thumbprint)
+	}
+	l.waiting = append(kept, l.waiting...)
+	l.signal()
+}
+
+// signal is called with the lock held.
+func (l *Log) signal() {
+	if len(l.waiting) == 0 {
+		return
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default:
 	}
 }

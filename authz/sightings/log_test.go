@@ -80,8 +80,8 @@ func TestNotes(t *testing.T) {
 	})
 }
 
-// TestBounds: nothing grows without end, and what could not be written is noted
-// again.
+// TestBounds: nothing grows without end, and what could not be written is written
+// later: tokens that nobody knows of cannot be ended.
 func TestBounds(t *testing.T) {
 	b := &book{err: errors.New("no disk")}
 	l, err := New(Config{Store: b, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
@@ -95,13 +95,25 @@ func TestBounds(t *testing.T) {
 		t.Errorf("%d wait, %d are known", len(l.waiting), len(l.known))
 	}
 	l.Flush(t.Context())
-	if len(l.known) != maxWaiting-maxBatch {
-		t.Errorf("%d are known after a failure", len(l.known))
+	if len(l.waiting) != maxWaiting || len(l.known) != maxWaiting {
+		t.Errorf("%d wait, %d are known after a failure", len(l.waiting), len(l.known))
+	}
+	late := l.take()
+	l.Note("edge", peerOf(printOf(2*maxWaiting)), 1) // meanwhile
+	l.putBack(late, b.err)
+	if len(l.waiting) != maxWaiting || len(l.known) != maxWaiting {
+		t.Errorf("%d wait, %d are known when others have come", len(l.waiting), len(l.known))
 	}
 	b.err = nil
 	l.Flush(t.Context())
-	if len(b.seen) != maxWaiting-maxBatch || l.waiting != nil {
+	if len(b.seen) != maxWaiting || l.waiting != nil {
 		t.Errorf("%d written, %d wait", len(b.seen), len(l.waiting))
+	}
+	b.err = &storage.ConflictError{Rule: "what can never be written"}
+	l.Note("edge", peerOf(printOf(3*maxWaiting)), 1)
+	l.Flush(t.Context())
+	if len(l.waiting) > 0 {
+		t.Error("what can never be written holds up the others")
 	}
 	if _, err := New(Config{}); err == nil {
 		t.Error("a log without a store")
@@ -142,9 +154,40 @@ func TestLateNotes(t *testing.T) {
 	failing = errors.New("no disk")
 	l.Note("edge", peerOf(printOf(4)), 6)
 	l.Flush(t.Context())
-	if told != 1 || len(l.known) != 3 {
-		t.Errorf("what could not be written: told %d times, %d known", told, len(l.known))
+	if told != 1 || len(late) != 2 {
+		t.Errorf("what could not be written: told %d times, %d late", told, len(late))
 	}
+	failing = nil
+	l.Flush(t.Context())
+	if told != 2 || len(late) != 3 {
+		t.Errorf("written the second time: told %d times, %d late", told, len(late))
+	}
+}
+
+// TestWrittenLater: nobody has to use a certificate again for its note to be written.
+func TestWrittenLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{err: errors.New("no disk")}
+		l, err := New(Config{Store: b, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); l.Run(ctx) }()
+		l.Note("edge", peerOf(printOf(1)), 1)
+		<-time.After(3 * every)
+		b.mu.Lock()
+		b.err = nil
+		b.mu.Unlock()
+		<-time.After(2 * every)
+		synctest.Wait()
+		if len(b.seen) != 1 {
+			t.Errorf("%d notes", len(b.seen))
+		}
+		stop()
+		<-done
+	})
 }
 
 // TestPresented: what comes with a certificate is kept in one piece, within a bound.
