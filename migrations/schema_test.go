@@ -22,7 +22,7 @@ func ready(t *testing.T) *sql.DB {
 		}
 	})
 	exec(t, db, `INSERT INTO partners VALUES ('acme', 'Acme', 0, 1, 1, 1, NULL, NULL)`)
-	exec(t, db, `INSERT INTO clients VALUES ('edge', 'acme', '', 'self_signed_tls_client_auth', NULL, NULL, NULL, NULL, 0, 1, 1, 1, 1, NULL, 0)`)
+	exec(t, db, `INSERT INTO clients VALUES ('edge', 'acme', '', 'self_signed_tls_client_auth', NULL, NULL, NULL, NULL, 0, 1, 1, 1, 1, NULL, 0, NULL)`)
 	exec(t, db, `INSERT INTO audit_streams (id, instance, created_at) VALUES (1, 'a', 1)`)
 	return db
 }

@@ -158,6 +158,9 @@ type CertificateReader interface {
 	// CertificatesInUse returns at most limit certificates of clients that are pinned
 	// to a trust bundle, with LastSeen after the cursor, by LastSeen and Thumbprint.
 	CertificatesInUse(ctx context.Context, trustBundle string, after SeenCursor, limit int) ([]Certificate, error)
+	// ClientsSharing returns, in order, the ids of the clients of a trust bundle that
+	// SeeCertificates was told of, since then, with a certificate of another client.
+	ClientsSharing(ctx context.Context, trustBundle string, since time.Time) ([]string, error)
 	// RetiredCertificates returns at most limit certificates whose RetireAt is not
 	// after now and that nobody was told of. It is cheap: asked every second.
 	RetiredCertificates(ctx context.Context, now time.Time, limit int) ([]Certificate, error)

@@ -40,6 +40,15 @@ type Ended struct {
 func end(ctx context.Context, tx storage.Tx, name string, bundle *trust.Bundle, now time.Time) (Ended, error) {
 	after := storage.SeenCursor{LastSeen: now.Add(-inUse)}
 	refused, left, unjudged := map[string]bool{}, maxJudged, 0
+	// A certificate is on record for one client. Another one that uses it cannot be
+	// judged by it, so its tokens end; publishing a certificate shields nobody's.
+	sharing, err := tx.ClientsSharing(ctx, name, after.LastSeen)
+	if err != nil {
+		return Ended{}, err
+	}
+	for _, id := range sharing {
+		refused[id] = true
+	}
 	for {
 		page, err := tx.CertificatesInUse(ctx, name, after, pageSize)
 		if err != nil {

@@ -153,6 +153,30 @@ func TestPut(t *testing.T) {
 	w.want("neither", w.put(nil, keystest.NewCA(t, "C")), "below-b", "of-a", "of-b", "of-both")
 }
 
+// TestShared: a certificate that is on record for somebody else, who may have done no
+// more than publish it, shields nobody's tokens.
+func TestShared(t *testing.T) {
+	w := newWorld(t)
+	a, b := keystest.NewCA(t, "A"), keystest.NewCA(t, "B")
+	w.put(nil, a, b)
+	w.client("victim", "partners")
+	w.client("other", "partners")
+	w.client("idle", "partners")
+	of := a.Client(t)
+	w.update(func(ctx context.Context, tx storage.Tx) error {
+		err := tx.CreateClient(ctx, storage.Client{ID: "publisher", PartnerID: "acme", Method: storage.SelfSignedTLSClientAuth, CreatedAt: w.now})
+		if err != nil {
+			return err
+		}
+		published := w.seen("publisher", of, 0)
+		published.Source, published.CreatedAt = storage.CertificatePublished, w.now
+		return tx.AddCertificate(ctx, published)
+	})
+	w.see(w.seen("victim", of, time.Minute), w.seen("other", b.Client(t), 0), w.seen("idle", of, 2*time.Hour))
+	w.want("without A", w.put(nil, b), "victim")
+	w.generation("victim", 2)
+}
+
 func TestRetire(t *testing.T) {
 	w := newWorld(t)
 	a := keystest.NewCA(t, "A")

@@ -64,8 +64,14 @@ type Log struct {
 	wake   chan struct{}
 
 	mu      sync.Mutex
-	known   map[thumbprint.Thumbprint]int64 // unix time of the last note
+	known   map[use]int64 // unix time of the last note
 	waiting []note
+}
+
+// use is that of a certificate by a client: two may share one.
+type use struct {
+	client string
+	print  thumbprint.Thumbprint
 }
 
 // note is a certificate, and the version of the registration its token rests on.
@@ -79,17 +85,17 @@ func New(c Config) (*Log, error) {
 	if c.Store == nil || c.Clock == nil || c.Logger == nil {
 		return nil, errors.New("sightings: a dependency in Config is missing")
 	}
-	return &Log{config: c, wake: make(chan struct{}, 1), known: map[thumbprint.Thumbprint]int64{}}, nil
+	return &Log{config: c, wake: make(chan struct{}, 1), known: map[use]int64{}}, nil
 }
 
 // Note says that a client has just got a token with a certificate, by a version of
 // the registration. It does not block.
 func (l *Log) Note(clientID string, peer *peercert.Peer, registration int64) {
 	t, leaf := peer.Thumbprint, peer.Leaf
-	now := l.config.Clock().UTC().Truncate(time.Second)
+	now, used := l.config.Clock().UTC().Truncate(time.Second), use{clientID, t}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if last, ok := l.known[t]; ok && now.Unix()-last < int64(coarse/time.Second) {
+	if last, ok := l.known[used]; ok && now.Unix()-last < int64(coarse/time.Second) {
 		return
 	}
 	if len(l.waiting) >= maxWaiting {
@@ -101,7 +107,7 @@ func (l *Log) Note(clientID string, peer *peercert.Peer, registration int64) {
 			break
 		}
 	}
-	l.known[t] = now.Unix()
+	l.known[used] = now.Unix()
 	l.waiting = append(l.waiting, note{storage.Certificate{
 		Thumbprint: t, ClientID: clientID, DER: leaf.Raw, NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), LastSeen: now,
 		Presented: presented(peer.Intermediates),
@@ -213,7 +219,7 @@ func (l *Log) putBack(batch []note, err error) {
 	}
 	kept := slices.Clip(batch[:min(room, len(batch))])
 	for _, lost := range batch[len(kept):] {
-		delete(l.known, lost.seen.Thumbprint)
+		delete(l.known, use{lost.seen.ClientID, lost.seen.Thumbprint})
 	}
 	l.waiting = append(kept, l.waiting...)
 	l.signal()

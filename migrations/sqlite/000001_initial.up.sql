@@ -103,6 +103,8 @@ CREATE TABLE clients (
     jwks_uri          TEXT    CHECK (jwks_uri IS NULL OR jwks_uri <> '' AND method = 'self_signed_tls_client_auth'),
     -- Whether a certificate of a PKI client must be on record before it is accepted.
     registered_only   INTEGER NOT NULL DEFAULT 0 CHECK (registered_only = 0 OR registered_only = 1 AND method = 'tls_client_auth'),
+    -- When it was last seen with a certificate whose row is another client's.
+    shared_at         INTEGER,
     -- Rule 3: a PKI client has exactly one matcher and one bundle; a self-signed one has neither.
     CONSTRAINT clients_matcher_follows_method CHECK (
         (method = 'tls_client_auth') = (matcher_kind IS NOT NULL) AND
@@ -118,6 +120,8 @@ CREATE UNIQUE INDEX clients_matcher ON clients (trust_bundle, matcher_kind, matc
 CREATE INDEX clients_partner ON clients (partner_id, id);
 -- The clients of a trust bundle, and those with the same subject in another one.
 CREATE INDEX clients_trust_bundle ON clients (trust_bundle, id) WHERE trust_bundle IS NOT NULL;
+-- Those whose tokens may rest on a certificate that is on record for another one.
+CREATE INDEX clients_sharing ON clients (trust_bundle, shared_at) WHERE shared_at IS NOT NULL;
 CREATE INDEX clients_subject ON clients (matcher_kind, matcher_canonical) WHERE matcher_kind IS NOT NULL;
 
 CREATE TABLE apis (

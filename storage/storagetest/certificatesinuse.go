@@ -51,6 +51,17 @@ func testCertificatesInUse(t *testing.T, s storage.Store) {
 	if got := see("a", "late", 40, ""); got.Presented != nil {
 		t.Errorf("what came with it the last time: %q", got.Presented)
 	}
+	sharing := func(name string, since int) []string {
+		t.Helper()
+		return must[[]string](t)(s.ClientsSharing(ctx, name, at(since)))
+	}
+	same(t, "nobody shares", sharing("partners", 0), []string{})
+	shared := certificate("c", "late", 0) // which is that of a
+	shared.LastSeen = at(50)
+	do(t, s, func(tx storage.Tx) error { return tx.SeeCertificates(ctx, []storage.Certificate{shared}) })
+	same(t, "shares", sharing("globex", 50), []string{"c"})
+	same(t, "since then", sharing("globex", 51), []string{})
+	same(t, "in another bundle", sharing("partners", 0), []string{})
 	if _, err := s.CertificatesInUse(ctx, "partners", since, 0); err == nil {
 		t.Error("a list without limit")
 	}

@@ -36,6 +36,12 @@ func (r reader) CertificatesInUse(ctx context.Context, trustBundle string, after
 		[]any{after.LastSeen.Unix(), after.Thumbprint[:], trustBundle, limit}, scanCertificate)
 }
 
+// ClientsSharing implements storage.CertificateReader.
+func (r reader) ClientsSharing(ctx context.Context, trustBundle string, since time.Time) ([]string, error) {
+	return list(ctx, r, `SELECT id FROM clients WHERE trust_bundle = $1 AND shared_at >= $2 ORDER BY id`, []any{trustBundle, since.Unix()},
+		func(scan func(...any) error) (id string, err error) { return id, scan(&id) })
+}
+
 // RetiredCertificates implements storage.CertificateReader.
 func (r reader) RetiredCertificates(ctx context.Context, now time.Time, limit int) ([]storage.Certificate, error) {
 	if limit < 1 {
@@ -69,7 +75,7 @@ func (t *tx) oneCertificate(changed bool, err error) error {
 
 // SeeCertificates implements storage.CertificateWriter.
 func (t *tx) SeeCertificates(ctx context.Context, seen []storage.Certificate) error {
-	return t.execEach(ctx, "certificates.client_id refers to no client", `
+	err := t.execEach(ctx, "certificates.client_id refers to no client", `
 		INSERT INTO certificates (thumbprint, client_id, der, not_before, not_after, created_at, source, first_seen_at, last_seen_at, presented)
 		VALUES ($1, $2, $3, $4, $5, $6, 'seen', $6, $6, $7)
 		ON CONFLICT (thumbprint) DO UPDATE SET
@@ -80,6 +86,15 @@ func (t *tx) SeeCertificates(ctx context.Context, seen []storage.Certificate) er
 		WHERE certificates.client_id = excluded.client_id`, len(seen), func(i int) ([]any, error) {
 		c := &seen[i]
 		return []any{c.Thumbprint[:], c.ClientID, c.DER, seconds(c.NotBefore), seconds(c.NotAfter), seconds(c.LastSeen), blob(c.Presented)}, nil
+	})
+	if err != nil {
+		return err
+	}
+	return t.execEach(ctx, "clients", `
+		UPDATE clients SET shared_at = $1 WHERE id = $2 AND coalesce(shared_at, 0) < $1
+			AND EXISTS (SELECT 1 FROM certificates WHERE thumbprint = $3 AND client_id <> $2)`, len(seen), func(i int) ([]any, error) {
+		c := &seen[i]
+		return []any{seconds(c.LastSeen), c.ClientID, c.Thumbprint[:]}, nil
 	})
 }
 

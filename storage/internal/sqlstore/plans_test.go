@@ -203,6 +203,13 @@ func TestPlans(t *testing.T) {
 			want: []string{"SEARCH certificates USING INDEX certificates_in_use (", "SEARCH c USING PRIMARY KEY (id=?)"},
 		},
 		{
+			name: "clients that share", run: func(r reader) error {
+				_, err := r.ClientsSharing(ctx, "a", time.Unix(1, 0))
+				return err
+			},
+			want: []string{"SEARCH clients USING COVERING INDEX clients_sharing (trust_bundle=? AND shared_at>?)"}, sorts: true,
+		},
+		{
 			name: "an enrolment's secret", run: func(r reader) error {
 				if _, err := r.EnrollmentBySecret(ctx, [32]byte{}); !errors.Is(err, storage.ErrNotFound) {
 					return err
