@@ -323,8 +323,8 @@ func TestEnrollRate(t *testing.T) {
 		}
 	}
 	e := s.enrollText(t, nil, nil, "application/json", "{}")
-	if e.status != http.StatusTooManyRequests || e.header.Get("Retry-After") == "" {
-		t.Errorf("%s", e.text)
+	if e.status != http.StatusTooManyRequests || e.header.Get("Retry-After") != "2" {
+		t.Errorf("%v %s", e.header, e.text)
 	}
 	s.advance(3 * time.Second)
 	if e := s.enrollText(t, nil, nil, "application/json", "{}"); e.status != http.StatusBadRequest {

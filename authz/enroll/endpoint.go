@@ -86,9 +86,6 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := oauth.NewDecision(r, decision.EnrollmentRequest, e.Clock())
 	answer, refusal := e.serve(w, r, d)
 	if refusal != nil {
-		if refusal.Reason == decision.RateLimited {
-			w.Header().Set("Retry-After", "60")
-		}
 		oauth.Refused(w, r, e.sink(), d, refusal, e.Clock())
 		e.Audit.Refused(audit.FromDecision(audit.EnrollmentRefused, d))
 		return
@@ -110,7 +107,10 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, d *decision.Decision) (*Answer, *oauth.Error) {
 	// 1. The rate of the address: a secret cannot be guessed, but trying costs us.
 	if !e.limit.allow(r.RemoteAddr, e.Clock()) {
-		return nil, oauth.Refuse(decision.RateLimited, "the address has used up its rate at /enroll")
+		return nil, &oauth.Error{
+			Reason: decision.RateLimited, RetryAfter: time.Minute / time.Duration(e.PerMinute),
+			Detail: "the address has used up its rate at /enroll",
+		}
 	}
 	// 2. The request alone: a CSR that its sender could have made, and no key.
 	b, csr, refusal := read(w, r)
