@@ -19,7 +19,7 @@ type RegisteredCertificate struct {
 	Subject   string     `json:"subject"`
 	CreatedAt time.Time  `json:"created_at"`
 	Status    string     `json:"status" doc:"pending (not used yet), active, retiring (accepted until retire_at), retired, expired or revoked."`
-	Source    string     `json:"source" doc:"registered, enrolled (signed here for a link) or seen (shown by a tls_client_auth client, which gives it no right)."`
+	Source    string     `json:"source" doc:"registered, published (at its client's jwks_uri), enrolled (signed here for a link) or seen (shown by a tls_client_auth client, which gives it no right)."`
 	RetireAt  *time.Time `json:"retire_at,omitempty"`
 	FirstSeen *time.Time `json:"first_seen,omitempty" doc:"When it first got a token."`
 	LastSeen  *time.Time `json:"last_seen,omitempty" doc:"When it last got one, some minutes late."`
