@@ -40,6 +40,7 @@ func (p *Proxy) Lowered(next *Proxy) (ways []string) {
 		where := strings.Join(is.Methods, ",") + " " + is.Path
 		lower(is.Unbound && !was.Unbound, "%s: unbound tokens are accepted", where)
 		lower(is.AnyScope && !was.AnyScope, "%s: no scope is asked for", where)
+		was.Scopes.lowered(is, func(is bool, what, scope string) { lower(is, "%s: "+what, where, scope) })
 		lower(was.Introspect && !is.Introspect, "%s: no introspection", where)
 		lower(is.ForwardToken && !was.ForwardToken, "%s: the token is forwarded", where)
 		lower(len(was.Partners) > 0 && len(is.Partners) == 0, "%s: open to all partners", where)
@@ -47,6 +48,24 @@ func (p *Proxy) Lowered(next *Proxy) (ways []string) {
 		lower(is.InsecurePlaintextUpstream && !was.InsecurePlaintextUpstream, "%s: the upstream is reached in plain text", where)
 	}
 	return ways
+}
+
+// lowered tells of each scope that a route asks for no more, or that has come to be
+// enough; of all of them AnyScope tells.
+func (s *Scopes) lowered(next *Route, lower func(is bool, what, scope string)) {
+	if next.AnyScope {
+		return
+	}
+	for _, scope := range s.AllOf {
+		lower(!slices.Contains(next.Scopes.AllOf, scope), "scope %s is not asked for", scope)
+	}
+	if len(next.Scopes.AnyOf) == 0 {
+		lower(len(s.AnyOf) > 0, "none of %s is asked for", strings.Join(s.AnyOf, " "))
+		return
+	}
+	for _, scope := range next.Scopes.AnyOf {
+		lower(len(s.AnyOf) > 0 && !slices.Contains(s.AnyOf, scope), "scope %s is enough too", scope)
+	}
 }
 
 // sameRequests reports whether another route serves one that r serves.

@@ -38,6 +38,9 @@ func TestLowered(t *testing.T) {
 		"a laxer route": {func(p *config.Proxy) {
 			p.Routes[0] = config.Route{Path: "/a", Methods: []string{"GET"}, Unbound: true, AnyScope: true, ForwardToken: true, InsecurePlaintextUpstream: true}
 		}, []string{"GET /a: unbound tokens are accepted", "GET /a: no scope is asked for", "GET /a: no introspection", "GET /a: the token is forwarded", "GET /a: open to all partners", "GET /a: open to all clients", "GET /a: the upstream is reached in plain text"}},
+		"half of the scopes": {func(p *config.Proxy) { p.Routes[0].Scopes = config.Scopes{AnyOf: []string{"one"}} },
+			[]string{"GET,POST /a: scope a is not asked for"}},
+		"more scopes":       {func(p *config.Proxy) { p.Routes[0].Scopes.AllOf = []string{"b", "a"} }, nil},
 		"another rate only": {func(p *config.Proxy) { p.RateLimits.Client.Requests = 50 }, nil},
 	} {
 		next := strictProxy()
@@ -45,6 +48,22 @@ func TestLowered(t *testing.T) {
 		tt.change(next)
 		if diff := cmp.Diff(tt.want, strictProxy().Lowered(next)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	asks := func(anyOf ...string) *config.Proxy {
+		return &config.Proxy{Routes: []config.Route{{Path: "/a", Methods: []string{"GET"}, Scopes: config.Scopes{AllOf: []string{"a"}, AnyOf: anyOf}}}}
+	}
+	for _, tt := range []struct {
+		was, is *config.Proxy
+		want    []string
+	}{
+		{asks("b", "c"), asks("b"), nil},
+		{asks(), asks("b"), nil},
+		{asks("b"), asks("b", "c"), []string{"GET /a: scope c is enough too"}},
+		{asks("b", "c"), asks(), []string{"GET /a: none of b c is asked for"}},
+	} {
+		if diff := cmp.Diff(tt.want, tt.was.Lowered(tt.is)); diff != "" {
+			t.Errorf("any_of (-want +got):\n%s", diff)
 		}
 	}
 	was, is := &config.Serve{RateLimits: config.DefaultClientRates()}, &config.Serve{}
