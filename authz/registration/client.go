@@ -177,5 +177,5 @@ func EnsureClient(ctx context.Context, tx storage.Tx, wanted ClientRecord) error
 // want.
 func lessens(have, want storage.Client) bool {
 	return want.Disabled && !have.Disabled || want.Method != have.Method || want.Matcher != have.Matcher ||
-		want.TrustBundle != have.TrustBundle || len(Without(have.Scopes, want.Scopes)) > 0
+		want.TrustBundle != have.TrustBundle || want.RegisteredOnly && !have.RegisteredOnly || len(Without(have.Scopes, want.Scopes)) > 0
 }

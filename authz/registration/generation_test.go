@@ -23,6 +23,23 @@ func applied(t *testing.T, store storage.Store, r *Set, id string) storage.Clien
 	return c
 }
 
+// TestRegisteredOnlyEndsTokens: those that an unregistered certificate got would be
+// refused now.
+func TestRegisteredOnlyEndsTokens(t *testing.T) {
+	store := newStore(t)
+	reg := seeded(t, keystest.NewCA(t, "CA"), keystest.SelfSigned(t))
+	app := &reg.Clients[0]
+	for _, step := range []struct {
+		only       bool
+		generation int64
+	}{{false, 1}, {true, 2}, {true, 2}, {false, 2}} {
+		app.RegisteredOnly = step.only
+		if c := applied(t, store, reg, app.ClientID); c.RegisteredOnly != step.only || c.Generation != step.generation {
+			t.Errorf("registered_only %t: generation %d, want %d", step.only, c.Generation, step.generation)
+		}
+	}
+}
+
 // TestReplacedCertificate: the certificates of a self-signed client are those in
 // the body, and tokens issued for one that went are dead.
 func TestReplacedCertificate(t *testing.T) {
