@@ -368,3 +368,29 @@ func TestRetention(t *testing.T) {
 		t.Error("a retention of a day was accepted")
 	}
 }
+
+// mute is a key ring that has no key to sign with.
+type mute struct{ *keys.Ring }
+
+func (mute) Sign([]byte, string) (string, error) { return "", errors.New("no key") }
+
+// TestSweepingNeedsNoKey: what an administrator gave up is deleted while the retention
+// cannot give up more.
+func TestSweepingNeedsNoKey(t *testing.T) {
+	tr := newTrail(t)
+	tr.life(3)
+	if err := tr.prune(tr.checkpoint()); err != nil {
+		t.Fatal(err)
+	}
+	tr.now = tr.now.Add(48 * time.Hour) // the daily checkpoint is due
+	s, err := audit.NewSweeper(audit.SweeperConfig{
+		Store: tr, Audit: tr.recorder, Signer: mute{tr.ring}, Clock: tr.clock, Logger: slog.New(slog.DiscardHandler), Retention: audit.MinRetention,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.sweep(s, func() bool {
+		deleted, failed := s.Deleted()
+		return deleted == 6 && failed > 0
+	})
+}

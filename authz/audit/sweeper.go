@@ -90,10 +90,13 @@ func (s *Sweeper) Run(ctx context.Context) {
 	}
 }
 
+// tend deletes what was given up whether or not more of it can be: for that it takes a
+// key, and a trail that is what a checkpoint has seen.
 func (s *Sweeper) tend(ctx context.Context) error {
-	if err := s.retain(ctx); err != nil {
-		return err
-	}
+	return errors.Join(s.retain(ctx), s.sweepAll(ctx))
+}
+
+func (s *Sweeper) sweepAll(ctx context.Context) error {
 	streams, err := s.Store.AuditStreams(ctx)
 	if err != nil {
 		return err
