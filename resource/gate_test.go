@@ -168,3 +168,37 @@ func TestJunkIsNotAskedAboutAgain(t *testing.T) {
 		t.Error("a good token was not asked about")
 	}
 }
+
+// broken is an issuer that panics until it is mended.
+type broken struct {
+	*slowIssuer
+	mended bool
+}
+
+func (b *broken) Introspect(ctx context.Context, token string) (*accesstoken.Claims, bool, error) {
+	if !b.mended {
+		panic("broken")
+	}
+	return b.slowIssuer.Introspect(ctx, token)
+}
+
+// TestPanicKeepsNoPlace: net/http lets the next request come, and it is asked about.
+func TestPanicKeepsNoPlace(t *testing.T) {
+	issuer := &broken{slowIssuer: newSlowIssuer()}
+	b := newBench(t, func(c *resource.Config) { c.Introspection, c.AcceptOpaque = issuer, true })
+	issuer.claims = b.answer(b.acme)
+	for range 200 {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the issuer was not asked")
+				}
+			}()
+			_, _ = b.verifier.VerifyRequest(request(goodOpaque, &b.acme))
+		}()
+	}
+	issuer.mended = true
+	if _, err := b.verifier.VerifyRequest(request(goodOpaque, &b.acme)); err != nil {
+		t.Error(err)
+	}
+}

@@ -56,8 +56,8 @@ func (v *Verifier) ask(ctx context.Context, t *trust, raw string, peer *peercert
 	if leave == nil {
 		return nil, &problem{reason: decision.IntrospectionUnavailable, detail: "too many questions are under way for this certificate, or for all that have shown no good token yet"}
 	}
+	defer leave() // an Introspector that panics, which net/http survives, must not keep the place
 	answer, active, err := t.Introspection.Introspect(ctx, raw)
-	leave()
 	switch {
 	case errors.Is(err, accesstoken.ErrUnbound):
 		return nil, &problem{reason: decision.TokenUnbound, detail: err.Error()}
