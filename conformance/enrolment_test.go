@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -202,42 +201,5 @@ func TestEnrolmentKeepsTheDocument(t *testing.T) {
 	result := harness.Run(t, "cert", "enroll", made.URL, "--key", s.file("c.key"), "--cert", s.file("c.pem"), "--ca", s.file("ca.pem"))
 	if result.Code != 2 {
 		t.Errorf("a cancelled link: %d %s", result.Code, result.Stderr)
-	}
-}
-
-// TestSnippets: the code works as it is printed.
-func TestSnippets(t *testing.T) {
-	t.Parallel()
-	d := harness.Shared(t)
-	client := d.Client(t, "acme-billing")
-	for _, tt := range []struct {
-		language, file string
-		command        []string
-	}{
-		{"curl", "call.sh", []string{"sh"}},
-		{"go", "call.go", []string{"go", "run"}},
-		{"python", "call.py", []string{"python3"}},
-		{"node", "call.js", []string{"node"}},
-		{"java", "Call.java", []string{"java"}},
-	} {
-		t.Run(tt.language, func(t *testing.T) {
-			if _, err := exec.LookPath(tt.command[0]); err != nil {
-				t.Logf("there is no %s here; .ci/run installs it", tt.command[0])
-				return
-			}
-			result := harness.Run(t, "client", "snippet", "acme-billing", "--lang", tt.language, "--issuer", d.Issuer, "--scope", "accounts:read",
-				"--api-url", d.Proxy+"/accounts", "--client-cert", d.Path(client.Cert), "--client-key", d.Path(client.Key), "--server-ca", d.Path(d.CA))
-			if result.Code != 0 {
-				t.Fatalf("%s", result.Stderr)
-			}
-			file := filepath.Join(t.TempDir(), tt.file)
-			if err := os.WriteFile(file, []byte(result.Stdout), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			out, err := exec.CommandContext(t.Context(), tt.command[0], append(tt.command[1:], file)...).CombinedOutput()
-			if err != nil || !strings.Contains(string(out), "/accounts") {
-				t.Errorf("%v\n%s", err, out)
-			}
-		})
 	}
 }
