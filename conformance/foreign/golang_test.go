@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/certbound/certbound/keys/keystest"
 )
 
 // goOAuth2 is the client that most programs in Go use, with an http.Client that
@@ -82,5 +84,5 @@ func get(t *testing.T, client *http.Client, address string) outcome {
 // moduleVersion is the version of a module that go.mod chooses.
 func moduleVersion(t *testing.T, path string) string {
 	t.Helper()
-	return firstField(must(t, "", program(t, "go"), "list", "-m", "-f", "{{.Version}}", path), 0)
+	return firstField(must(t, "", keystest.Program(t, "go"), "list", "-m", "-f", "{{.Version}}", path), 0)
 }

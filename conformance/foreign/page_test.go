@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/certbound/certbound/keys/keystest"
 )
 
 var update = flag.Bool("update", false, "write the tables of docs/interop.md as they were seen")
@@ -94,7 +96,7 @@ func (p *page) compare(t *testing.T) {
 		p.write(t)
 		return
 	}
-	whole := strict() && flag.Lookup("test.run").Value.String() == ""
+	whole := keystest.Strict() && flag.Lookup("test.run").Value.String() == ""
 	for _, tab := range p.tables {
 		for _, peer := range tab.order {
 			if _, ok := tab.seen[peer]; whole && !ok {

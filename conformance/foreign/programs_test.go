@@ -13,13 +13,14 @@ import (
 	"testing"
 
 	"github.com/certbound/certbound/conformance/internal/harness"
+	"github.com/certbound/certbound/keys/keystest"
 )
 
 const form = "grant_type=client_credentials&client_id="
 
 // curl asks for the body of a refusal and for an exit code at once.
 func curl(t *testing.T) (version string, do func(*testing.T, request) outcome) {
-	path := program(t, "curl")
+	path := keystest.Program(t, "curl")
 	return firstField(must(t, "", path, "--version"), 1), func(t *testing.T, r request) outcome {
 		args := []string{"-q", "-sS", "--fail-with-body", "--max-time", "20", "-w", "\n%{http_code}", "--cacert", r.CA}
 		if r.Cert != "" {
@@ -47,7 +48,7 @@ func curl(t *testing.T) (version string, do func(*testing.T, request) outcome) {
 // opensslClient speaks HTTP/1.1 by hand over openssl's TLS: what is on the wire
 // needs no client library.
 func opensslClient(t *testing.T) (version string, do func(*testing.T, request) outcome) {
-	path := program(t, "openssl")
+	path := keystest.Program(t, "openssl")
 	return firstField(must(t, "", path, "version"), 1), func(t *testing.T, r request) outcome {
 		method, target, header, body := http.MethodPost, r.TokenEndpoint, "Content-Type: "+harness.FormType, form+r.ClientID
 		if r.Token != "" {
@@ -122,7 +123,7 @@ func script(interpreter, file string) func(*testing.T, request) outcome {
 
 // javaClient compiles testdata/java/Client.java once and runs it for each request.
 func javaClient(t *testing.T) (version string, do func(*testing.T, request) outcome) {
-	compiler, path, classes := program(t, "javac"), program(t, "java"), t.TempDir()
+	compiler, path, classes := keystest.Program(t, "javac"), keystest.Program(t, "java"), t.TempDir()
 	must(t, "", compiler, "-d", classes, filepath.Join("testdata", "java", "Client.java"))
 	return firstField(must(t, "", compiler, "--version"), 1), func(t *testing.T, r request) outcome {
 		var in strings.Builder

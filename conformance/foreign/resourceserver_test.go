@@ -33,9 +33,9 @@ const tokenLifetime = 12 * time.Second
 func meetResourceServers(t *testing.T, page *table) {
 	clause.Covers(t, "RFC8705-3-1-a")
 	t.Run("Apache with mod_oauth2", func(t *testing.T) {
-		path := program(t, apacheProgram)
+		path := keystest.Program(t, apacheProgram)
 		if _, err := os.Stat(filepath.Join(apacheModules, "mod_oauth2.so")); err != nil {
-			absent(t, "libapache2-mod-oauth2")
+			keystest.Absent(t, "libapache2-mod-oauth2")
 		}
 		d := harness.Start(t, "--token-lifetime", tokenLifetime.String())
 		upstream := newAPI(t)

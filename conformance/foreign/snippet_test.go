@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/certbound/certbound/conformance/internal/harness"
+	"github.com/certbound/certbound/keys/keystest"
 )
 
 // TestSnippets: the code that `client snippet` prints works as it is printed, and
@@ -27,9 +28,9 @@ func TestSnippets(t *testing.T) {
 	} {
 		t.Run(tt.language, func(t *testing.T) {
 			if tt.language == "curl" {
-				program(t, "curl")
+				keystest.Program(t, "curl")
 			}
-			name := program(t, tt.command[0])
+			name := keystest.Program(t, tt.command[0])
 			result := harness.Run(t, "client", "snippet", "acme-billing", "--lang", tt.language, "--issuer", d.Issuer, "--scope", "accounts:read",
 				"--api-url", d.Proxy+"/accounts", "--client-cert", d.Path(client.Cert), "--client-key", d.Path(client.Key), "--server-ca", d.Path(d.CA))
 			if result.Code != 0 {

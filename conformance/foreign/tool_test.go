@@ -6,32 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/certbound/certbound/keys/keystest"
 )
-
-// strict says that nothing may be left out: in CI, where .ci/run installs all peers.
-func strict() bool {
-	return os.Getenv("CI") == "true" || os.Getenv("CERTBOUND_STRICT") == "yes"
-}
-
-// absent ends the test of a peer that is not here: skipped and said so, or failed
-// where nothing may be left out.
-func absent(t *testing.T, what string) {
-	t.Helper()
-	if strict() {
-		t.Fatalf("%s is not here, and nothing may be left out (.ci/run installs it)", what)
-	}
-	t.Skipf("NOT RUN: %s is not here; .ci/run installs it", what) //nolint:forbidigo // a skip is a failure in CI, and elsewhere nobody has every peer
-}
-
-// program finds a program, or ends the test.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		absent(t, name)
-	}
-	return path
-}
 
 // python finds an interpreter that has the module: the system's, whose packages
 // are Debian's, or another.
@@ -42,7 +19,7 @@ func python(t *testing.T, module string) string {
 			return candidate
 		}
 	}
-	absent(t, "python3 with "+module)
+	keystest.Absent(t, "python3 with "+module)
 	return ""
 }
 
@@ -51,7 +28,7 @@ func python(t *testing.T, module string) string {
 // testdata/node's own.
 func nodeDir(t *testing.T) string {
 	t.Helper()
-	program(t, "node")
+	keystest.Program(t, "node")
 	source, err := filepath.Abs("testdata/node")
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +38,7 @@ func nodeDir(t *testing.T) string {
 		modules = filepath.Join(source, "node_modules")
 	}
 	if _, err := os.Stat(filepath.Join(modules, "openid-client")); err != nil {
-		absent(t, "what npm ci installs from conformance/foreign/testdata/node")
+		keystest.Absent(t, "what npm ci installs from conformance/foreign/testdata/node")
 	}
 	dir := t.TempDir()
 	for name, target := range map[string]string{
