@@ -68,16 +68,17 @@ func (t byRoute) RoundTrip(r *http.Request) (*http.Response, error) {
 func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, rt *route, verifier *resource.Verifier, token *resource.Token) {
 	x := &exchange{route: rt, token: token, decision: &token.Decision, upgrade: rt.WebSocket && wantsWebSocket(r)}
 	x.decision.Evidence.Route = rt.label
-	x.pace.begin(w, r)
+	carries := r.Body != nil && r.ContentLength != 0
+	x.pace.begin(w, r, carries)
 	answered := false
 	defer func() { x.pace.end(x.body, answered) }()
-	ctx := p.watchOver(r.Context(), &x.watch, rt, verifier, token)
+	ctx := p.watchOver(r.Context(), &x.watch, &x.pace, rt, verifier, token)
 	defer x.watch.stop()
 	out := r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
 	if !x.upgrade && len(r.Header["Upgrade"]) > 0 { // httputil reads it before rewrite does
 		out.Header = withoutIdentity(r.Header, rt.ForwardToken, false, 0)
 	}
-	if r.Body != nil && r.ContentLength != 0 {
+	if carries {
 		limit := p.bodyLimit(rt)
 		x.body = &pacedBody{body: r.Body, pace: &x.pace, watch: &x.watch, left: limit, bounded: limit > 0, in: r.Trailer, out: forwardedTrailers(r.Trailer)}
 		out.Body = x.body

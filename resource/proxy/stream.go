@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +13,10 @@ import (
 // ReadTimeout and WriteTimeout bound a whole exchange, which would cut long
 // uploads, downloads and event streams; here they bound each single read and
 // write instead. A server without these timeouts is left alone.
+//
+// Most exchanges are over long before, within the server's own deadlines, and
+// nothing is done about them: whoever lasts is renewed by the watch, at least
+// twice in each of the two times.
 type pace struct {
 	control     http.ResponseController
 	read, write time.Duration
@@ -19,20 +24,66 @@ type pace struct {
 	// read: HTTP/1.1 of net/http consumes what is left of the body (up to 256 KiB)
 	// before it sends an answer. HTTP/2 does not.
 	drains bool
+	body   bool // there is one, and its reads are bounded one by one
+
+	writes atomic.Uint32 // begun and ended: odd while the caller is written to
 
 	mu      sync.Mutex // a read may still be running when the handler returns
 	readers int        // the transport, and net/http as it writes
+	renewed bool       // the server's deadlines are gone
+	seen    uint32     // writes, when last renewed
 	ended   bool
 }
 
 // begin takes the deadlines over from the server.
-func (p *pace) begin(w http.ResponseWriter, r *http.Request) {
-	p.control, p.drains = *http.NewResponseController(w), r.ProtoMajor < 2
+func (p *pace) begin(w http.ResponseWriter, r *http.Request, body bool) {
+	p.control, p.drains, p.body = *http.NewResponseController(w), r.ProtoMajor < 2, body
 	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
 		p.read, p.write = srv.ReadTimeout, srv.WriteTimeout
 	}
-	p.boundRead(time.Time{})
-	p.allowWrite(0)
+	if body {
+		p.boundRead(time.Time{})
+	}
+}
+
+// interval is how often an exchange must be renewed; at most usual.
+func (p *pace) interval(usual time.Duration) time.Duration {
+	for _, limit := range []time.Duration{p.read, p.write} {
+		if limit > 0 {
+			usual = min(usual, max(limit/2, 1))
+		}
+	}
+	return usual
+}
+
+// renew gives an exchange that is under way more time. Who has been in one and
+// the same write since the last time gets none, so that a single write is bounded
+// by the server's WriteTimeout, or by up to one interval more.
+func (p *pace) renew() {
+	writes := p.writes.Load()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
+	if !p.renewed && !p.body {
+		// The server watches the connection by a read of its own, and would take a
+		// timeout for the caller's leaving.
+		p.boundRead(time.Time{})
+	}
+	p.renewed = true
+	if stalled := writes%2 == 1 && writes == p.seen; !stalled {
+		p.boundWrite(p.write)
+	}
+	p.seen = writes
+}
+
+// release leaves the deadlines to whoever has taken the connection over, who got
+// it without any.
+func (p *pace) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
 }
 
 // boundRead sets the read deadline. Deadlines of connections are in real time,
@@ -65,32 +116,29 @@ func (p *pace) endRead() {
 	}
 }
 
-// allowWrite bounds the next write; 0 lifts the bound.
-func (p *pace) allowWrite(d time.Duration) {
+// boundWrite bounds what is written from now on.
+func (p *pace) boundWrite(d time.Duration) {
 	if p.write > 0 {
 		_ = p.control.SetWriteDeadline(deadline(d))
 	}
 }
 
-func deadline(d time.Duration) time.Time {
-	if d == 0 {
-		return time.Time{}
-	}
-	return time.Now().Add(d)
-}
+func deadline(d time.Duration) time.Time { return time.Now().Add(d) }
 
 // longAgo as a deadline makes every read fail at once.
 var longAgo = time.Unix(1, 0)
 
-// end gives the connection back: what the server still flushes is bounded again,
-// and a late read must not touch the deadlines of the next request. A caller who
+// end gives the connection back: what the server still flushes is bounded, by its
+// own deadline if nothing was renewed, and a late read must not touch the deadlines of the next request. A caller who
 // stalls with part of the body unsent is waited for no longer than for any read,
 // and not at all when it has stalled already or the handler panics: net/http,
 // which wants the rest of the body before it answers, would wait for ever.
 func (p *pace) end(body *pacedBody, answered bool) {
-	p.allowWrite(p.write)
 	p.mu.Lock()
 	p.ended = true
+	if p.renewed {
+		p.boundWrite(p.write)
+	}
 	if p.read == 0 || !p.drains || body.complete() {
 		p.mu.Unlock()
 		return
@@ -229,8 +277,10 @@ type answerWriter struct {
 
 // WriteHeader strips informational answers, which do not pass answered.
 func (w *answerWriter) WriteHeader(status int) {
-	if status < 200 {
+	if status < 200 { // written at once
 		stripAnswer(w.Header())
+		w.pace.writes.Add(1)
+		defer w.pace.writes.Add(1)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -249,11 +299,10 @@ func (w *answerWriter) FlushError() error {
 	return w.pace.control.Flush()
 }
 
-// bound bounds one write, and the drain it may begin with: reads. Where the body is
-// complete the read deadline is left alone: the server then watches the connection
-// by a read of its own, and takes a timeout for the caller's leaving.
+// bound shows a write to the pace, and bounds the drain it may begin with: reads.
+// Where the body is complete the read deadline is left alone; see renew.
 func (w *answerWriter) bound() (reads bool) {
-	w.pace.allowWrite(w.pace.write)
+	w.pace.writes.Add(1)
 	reads = w.pace.drains && !w.body.complete()
 	if reads {
 		w.pace.beginRead()
@@ -261,10 +310,10 @@ func (w *answerWriter) bound() (reads bool) {
 	return reads
 }
 
-// lift lifts what bound has bound.
+// lift ends what bound began.
 func (w *answerWriter) lift(reads bool) {
 	if reads {
 		w.pace.endRead()
 	}
-	w.pace.allowWrite(0)
+	w.pace.writes.Add(1)
 }

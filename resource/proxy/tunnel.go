@@ -47,6 +47,7 @@ func checkHandshake(r *http.Request) error {
 // Hijack hands the caller's connection to the tunnel. http.ResponseController
 // finds it here.
 func (w *answerWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.pace.release() // before: a deadline set later would stay
 	conn, buffered, err := w.pace.control.Hijack()
 	if err != nil {
 		return nil, nil, err

@@ -17,11 +17,13 @@ const DefaultRecheck = time.Second
 
 // watch looks after one exchange from its admission to its end. What let it
 // through is true of a moment; the exchange may take hours. At each tick the
-// verifier is asked again, and the time limits of the route are held.
+// verifier is asked again, the time limits of the route are held, and whoever makes
+// progress gets more time from the server.
 type watch struct {
 	verifier *resource.Verifier
 	token    *resource.Token
 	route    *route
+	pace     *pace
 	logger   *slog.Logger
 	interval time.Duration
 	cancel   context.CancelFunc
@@ -48,9 +50,10 @@ type ending struct {
 
 // watchOver lets w begin to watch an exchange in ctx; the context it returns ends
 // when the exchange must.
-func (p *Proxy) watchOver(ctx context.Context, w *watch, rt *route, verifier *resource.Verifier, token *resource.Token) context.Context {
+func (p *Proxy) watchOver(ctx context.Context, w *watch, pace *pace, rt *route, verifier *resource.Verifier, token *resource.Token) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
-	w.verifier, w.token, w.route, w.logger, w.interval, w.cancel = verifier, token, rt, p.logger, p.recheck, cancel
+	w.verifier, w.token, w.route, w.pace, w.logger, w.cancel = verifier, token, rt, pace, p.logger, cancel
+	w.interval = pace.interval(p.recheck)
 	w.began = time.Now() // time limits are in real time, whatever clock decisions are made by
 	for _, limit := range []time.Duration{rt.Timeout, rt.StreamIdle} {
 		if limit > 0 { // looked at often enough to be held
@@ -70,6 +73,7 @@ func (w *watch) tick() {
 		w.end(reason, detail)
 		return
 	}
+	w.pace.renew()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.over && w.ending == nil {
