@@ -2,10 +2,10 @@ package resource
 
 import (
 	"crypto/tls"
+	"reflect"
 	"runtime"
 	"slices"
 	"sync"
-	"weak"
 
 	"github.com/certbound/certbound/keys/peercert"
 	"github.com/certbound/certbound/resource/decision"
@@ -18,14 +18,16 @@ import (
 // The key is the connection's own state, which net/http shares between the
 // requests of one connection, and it is compared by identity: what is known of
 // one connection is never seen by another, not even by one that resumes its
-// session. The state is held weakly, so that what is known of a connection goes
-// when the connection does, and an address that is used again is another key.
+// session. The state is not held, so that what is known of a connection goes when
+// the connection does. Its address alone would not do for a key, for it may be
+// used again before that: what is remembered counts for the very certificates
+// only that it was made of, and these it holds.
 //
 // A certificate that comes from a header must not come this way: requests of
 // many clients share a proxy's connection.
 type connections struct {
 	mu    sync.RWMutex
-	known map[weak.Pointer[tls.ConnectionState]]*connection
+	known map[uintptr]*connection
 }
 
 // connection is what is known of one. It must not refer to the state itself,
@@ -36,7 +38,7 @@ type connection struct {
 }
 
 func newConnections() *connections {
-	return &connections{known: map[weak.Pointer[tls.ConnectionState]]*connection{}}
+	return &connections{known: map[uintptr]*connection{}}
 }
 
 // of returns the connection of a request, or peercert's error. It is nil for no
@@ -45,7 +47,7 @@ func (c *connections) of(state *tls.ConnectionState) (*connection, error) {
 	if state == nil || !state.HandshakeComplete {
 		return newConnection(state) // which says what is missing
 	}
-	key := weak.Make(state)
+	key := reflect.ValueOf(state).Pointer()
 	c.mu.RLock()
 	known := c.known[key]
 	c.mu.RUnlock()
@@ -59,17 +61,19 @@ func (c *connections) of(state *tls.ConnectionState) (*connection, error) {
 	c.mu.Lock()
 	c.known[key] = made
 	c.mu.Unlock()
-	if known == nil {
-		// Two requests at once may both get here; forgetting twice does no harm.
-		runtime.AddCleanup(state, c.forget, key)
-	}
+	// Two requests at once may both get here; forgetting twice does no harm.
+	runtime.AddCleanup(state, func(made *connection) { c.forget(key, made) }, made)
 	return made, nil
 }
 
-func (c *connections) forget(key weak.Pointer[tls.ConnectionState]) {
+// forget ends what was made of a state that is gone, and nothing of the one that
+// has its address now.
+func (c *connections) forget(key uintptr, made *connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.known, key)
+	if c.known[key] == made {
+		delete(c.known, key)
+	}
 }
 
 // shows reports whether these still are the certificates of the state: it is a
