@@ -29,6 +29,6 @@ func claimed(raw string, e *decision.Evidence) {
 	}
 	e.KeyID, e.ClaimsUnverified = compact.Header.KeyID, true
 	if claims, err := accesstoken.InsecureParseUnbound(compact.Payload); err == nil {
-		unverified(newReading(compact.Header, claims, nil), e)
+		unverified(newReading(compact, claims), e)
 	}
 }

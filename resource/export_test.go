@@ -1,21 +1,10 @@
 package resource
 
-import (
-	"crypto/sha256"
-
-	"github.com/go-jose/go-jose/v4"
-
-	"github.com/certbound/certbound/resource/accesstoken"
-)
-
-// Verifies is the last step of a signature's check.
-func Verifies(jws *jose.JSONWebSignature, key any, payload []byte) bool {
-	return verifies(jws, key, sha256.Sum256(payload))
-}
+import "github.com/certbound/certbound/resource/accesstoken"
 
 // Remember lets v believe that it has verified the token.
 func Remember(v *Verifier, token string, c *accesstoken.Claims) {
-	v.results.put(token, newReading(accesstoken.Header{Algorithm: "ES256", Type: "at+jwt", KeyID: "k1"}, c, nil))
+	v.results.put(token, newReading(&accesstoken.Compact{Header: accesstoken.Header{Algorithm: "ES256", Type: "at+jwt", KeyID: "k1"}}, c))
 }
 
 // Known is how many tokens v remembers.

@@ -103,7 +103,7 @@ func (v *Verifier) verifyOpaque(ctx context.Context, raw string, peer *peercert.
 		}
 		return p
 	}
-	tok := newReading(accesstoken.Header{}, answer, nil)
+	tok := newReading(new(accesstoken.Compact), answer)
 	unverified(tok, c.evidence)
 	verified(answer, c.evidence)
 	if p := t.checkRevocation(answer, "", c.evidence); p != nil {

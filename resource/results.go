@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/sha256"
 	"hash/maphash"
 	"slices"
 	"strings"
@@ -21,7 +20,6 @@ import (
 type reading struct {
 	header   accesstoken.Header
 	claims   *accesstoken.Claims // never handed out; checks read these
-	digest   [sha256.Size]byte   // of the payload that claims were read from
 	audience string              // all of claims.Audience, for the operator
 
 	// What callers get to see. It is shared by all requests with this token, and
@@ -32,11 +30,13 @@ type reading struct {
 
 	// key has verified the signature; empty as long as none has.
 	key jose.JSONWebKey
+	// compact is what that key will have to verify; nil behind it.
+	compact *accesstoken.Compact
 }
 
-func newReading(h accesstoken.Header, c *accesstoken.Claims, payload []byte) *reading {
+func newReading(compact *accesstoken.Compact, c *accesstoken.Claims) *reading {
 	return &reading{
-		header: h, claims: c, digest: sha256.Sum256(payload), audience: strings.Join(c.Audience, " "),
+		header: compact.Header, claims: c, compact: compact, audience: strings.Join(c.Audience, " "),
 		audiences: slices.Clone(c.Audience), scopes: slices.Clone(c.Scopes),
 	}
 }
@@ -44,7 +44,7 @@ func newReading(h accesstoken.Header, c *accesstoken.Claims, payload []byte) *re
 // withKey is the same reading of a token whose signature key has verified.
 func (t *reading) withKey(key *jose.JSONWebKey) *reading {
 	return &reading{
-		header: t.header, claims: t.claims, digest: t.digest, audience: t.audience,
+		header: t.header, claims: t.claims, audience: t.audience,
 		audiences: t.audiences, scopes: t.scopes, key: *key,
 	}
 }

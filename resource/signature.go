@@ -2,10 +2,11 @@ package resource
 
 import (
 	"context"
-	"crypto/sha256"
+	"errors"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/resource/jwks"
 )
@@ -41,12 +42,13 @@ func (t *trust) signer(ctx context.Context, raw string, tok *reading) (*jose.JSO
 
 // verify returns the one of keys that verifies the token's signature.
 func (t *reading) verify(keys []jose.JSONWebKey, raw string) (*jose.JSONWebKey, *problem) {
-	alg := jose.SignatureAlgorithm(t.header.Algorithm)
-	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{alg})
-	if err != nil {
-		return nil, malformed(err)
+	alg, kid := jose.SignatureAlgorithm(t.header.Algorithm), t.header.KeyID
+	compact, err := t.compact, error(nil)
+	if compact == nil { // remembered, and its key is another one now
+		if compact, err = accesstoken.Decode(raw); err != nil {
+			return nil, malformed(err)
+		}
 	}
-	kid := t.header.KeyID
 	found := &problem{reason: decision.KeyUnknown, seen: kid, detail: "the issuer publishes no key with this kid"}
 	for i := range keys {
 		if keys[i].KeyID != kid {
@@ -63,17 +65,14 @@ func (t *reading) verify(keys []jose.JSONWebKey, raw string) (*jose.JSONWebKey, 
 			found = &problem{reason: decision.AlgorithmRefused, expected: string(keyAlg), seen: string(alg), detail: "the key of this kid is for another algorithm"}
 			continue
 		}
-		if verifies(jws, keys[i].Key, t.digest) {
+		err = compact.Verify(keys[i].Key)
+		if err == nil {
 			return &keys[i], nil
+		}
+		if errors.Is(err, accesstoken.ErrMalformed) {
+			return nil, malformed(err)
 		}
 		found = &problem{reason: decision.SignatureInvalid, seen: kid, detail: "the signature does not verify with the issuer's key of this kid"}
 	}
 	return nil, found
-}
-
-// verifies reports whether the signature is good and covers the very payload
-// that our own, stricter reader has parsed.
-func verifies(jws *jose.JSONWebSignature, key any, payload [sha256.Size]byte) bool {
-	signed, err := jws.Verify(key)
-	return err == nil && sha256.Sum256(signed) == payload
 }

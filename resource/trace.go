@@ -158,7 +158,7 @@ func (t *trace) token(raw string) {
 	t.header(&compact.Header)
 	claims := t.claims(compact.Payload)
 	// What is read here goes no further: a verdict of the trace is nobody's else.
-	tok := newReading(compact.Header, claims, compact.Payload)
+	tok := newReading(compact, claims)
 	if t.v.checkHeader(&compact.Header, &t.evidence) != nil {
 		t.skip("the header lets no key be chosen", StepSignature)
 	} else {

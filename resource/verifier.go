@@ -170,7 +170,7 @@ func (v *Verifier) read(raw string, e *decision.Evidence) (*reading, *problem) {
 	if err != nil {
 		return nil, claimsProblem(err)
 	}
-	return newReading(compact.Header, claims, compact.Payload), nil
+	return newReading(compact, claims), nil
 }
 
 func malformed(err error) *problem {

@@ -29,7 +29,9 @@ type Header struct {
 type Compact struct {
 	Header  Header
 	Payload []byte // decoded
-	Raw     string // the token as it came
+
+	protected *protected
+	signature []byte // decoded
 }
 
 // Decode takes a JWS in compact serialization apart (RFC 7515 §7.1), without
@@ -42,18 +44,12 @@ func Decode(token string) (*Compact, error) { return new(Decoder).Decode(token) 
 // same header to the octet, so the last headers are kept with what they were read
 // as. The zero value is ready; it is safe for concurrent use.
 type Decoder struct {
-	known [knownHeaders]atomic.Pointer[knownHeader]
+	known [knownHeaders]atomic.Pointer[protected]
 }
 
 const knownHeaders = 8
 
 var headerSeed = maphash.MakeSeed()
-
-// knownHeader is a header that was found to be good: a function of its octets.
-type knownHeader struct {
-	text   string // base64url
-	header Header
-}
 
 // maxKnown bounds what a stranger's header can occupy.
 const maxKnown = 512
@@ -68,35 +64,39 @@ func (d *Decoder) Decode(token string) (*Compact, error) {
 	}
 	header, rest, _ := strings.Cut(token, ".")
 	payload, signature, _ := strings.Cut(rest, ".")
-	c, err := &Compact{Raw: token}, error(nil)
-	if c.Header, err = d.header(header); err != nil {
+	c, err := &Compact{}, error(nil)
+	if c.protected, err = d.header(header); err != nil {
 		return nil, err
 	}
+	c.Header = c.protected.header
 	if c.Payload, err = decodePart("payload", payload); err != nil {
 		return nil, err
 	}
-	// The signature's octets are the verifier's business, its spelling is ours.
-	if _, err = decodePart("signature", signature); err != nil {
+	if c.signature, err = decodePart("signature", signature); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
 // header reads the first part of a token, unless it is known.
-func (d *Decoder) header(text string) (Header, error) {
+func (d *Decoder) header(text string) (*protected, error) {
 	slot := &d.known[maphash.String(headerSeed, text)%knownHeaders]
 	if known := slot.Load(); known != nil && known.text == text {
-		return known.header, nil
+		return known, nil
 	}
 	raw, err := decodePart("header", text)
 	if err != nil {
-		return Header{}, err
+		return nil, err
 	}
 	h, err := parseHeader(raw)
-	if err == nil && len(text) <= maxKnown {
-		slot.Store(&knownHeader{strings.Clone(text), h}) // as a part of the token it would keep all of it
+	if err != nil {
+		return nil, err
 	}
-	return h, err
+	p := newProtected(strings.Clone(text), h) // as a part of the token it would keep all of it
+	if len(text) <= maxKnown {
+		slot.Store(p)
+	}
+	return p, nil
 }
 
 // strict refuses trailing bits that belong to no octet, so that one token has

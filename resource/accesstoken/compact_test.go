@@ -24,8 +24,8 @@ func TestDecode(t *testing.T) {
 	if want := (accesstoken.Header{Algorithm: "ES256", Type: "at+jwt", KeyID: "k1"}); c.Header != want {
 		t.Errorf("header %+v, want %+v", c.Header, want)
 	}
-	if string(c.Payload) != "{}" || c.Raw != token {
-		t.Errorf("payload %q, raw %q", c.Payload, c.Raw)
+	if string(c.Payload) != "{}" {
+		t.Errorf("payload %q", c.Payload)
 	}
 	c, err = accesstoken.Decode(compact(`{"alg":"RS256","kid":"k","x5t":"whatever","unknown":[1]}`))
 	if err != nil || c.Header.Type != "" {

@@ -10,6 +10,6 @@
 // without byte order mark, case-sensitive names, no duplicates. A token that was
 // read here is not verified yet.
 //
-// The package signs and verifies nothing. It imports the standard library,
-// go-jose's JSON reader and keys/thumbprint.
+// The package chooses no key and signs nothing: [Compact.Verify] asks go-jose about
+// a key it is given. It imports the standard library, go-jose and keys/thumbprint.
 package accesstoken
