@@ -3,10 +3,10 @@ package audit
 import "time"
 
 // longestWait bounds what an event waits for others to share its commit with.
-const longestWait = 6 * time.Millisecond
+const longestWait = 12 * time.Millisecond
 
 // patience is what a commit saved is worth in waiting, as a multiple of what it takes.
-const patience = 8
+const patience = 16
 
 // company is what a commit may expect of others. Making one event durable costs
 // nearly as much as making twenty, so on a busy server it is worth a moment to wait

@@ -67,7 +67,7 @@ func TestWhoIsAloneDoesNotWait(t *testing.T) {
 // TestCompanyIsWaitedFor: those who shared a commit share the next one when they
 // are back within the moment that is waited for them, and nobody waits longer.
 func TestCompanyIsWaitedFor(t *testing.T) {
-	const moment = 6 * time.Millisecond
+	const moment = 12 * time.Millisecond
 	for name, c := range map[string]struct {
 		second time.Duration // when the other one comes back
 		first  time.Duration // what the first one waits for
