@@ -41,7 +41,7 @@ func exchangeOf(r *http.Request) *exchange {
 // Connection does not remove them.
 func (p *Proxy) newReverse(transport http.RoundTripper) *httputil.ReverseProxy {
 	if transport == nil {
-		transport = NewTransport()
+		transport = TransportConfig{}.New()
 	}
 	return &httputil.ReverseProxy{
 		Transport:      byRoute{transport},

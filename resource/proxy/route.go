@@ -61,6 +61,9 @@ type Route struct {
 	// MaxBodyBytes bounds request bodies in place of Config.MaxBodyBytes; 0 means
 	// that one.
 	MaxBodyBytes int64
+	// ResponseHeader bounds the time from the end of the request to the head of the
+	// answer. 0 means 30 s.
+	ResponseHeader time.Duration
 	// Timeout bounds an exchange from its admission to the last byte of the answer;
 	// 0 means no bound. It must be 0 where streams are meant to last.
 	Timeout time.Duration
@@ -171,7 +174,7 @@ func (rt *Route) checkLimits(report func(field string, err error)) {
 	if rt.MaxBodyBytes < 0 {
 		report("max_body_bytes", errors.New("must not be negative"))
 	}
-	if rt.Timeout < 0 || rt.StreamIdle < 0 {
+	if rt.ResponseHeader < 0 || rt.Timeout < 0 || rt.StreamIdle < 0 {
 		report("upstream", errors.New("a time limit must not be negative"))
 	}
 }
@@ -200,4 +203,9 @@ func checkMethod(method string) error {
 		return fmt.Errorf("%q is not an upper-case HTTP method", method)
 	}
 	return nil
+}
+
+// answerWithin is ResponseHeader, or what is usual.
+func (rt *route) answerWithin() time.Duration {
+	return orDefault(rt.ResponseHeader, usualResponseHeader)
 }

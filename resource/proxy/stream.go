@@ -207,6 +207,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 			b.out[name] = b.in[name]
 		}
 		b.note(func() { b.whole = true })
+		b.watch.sent.Store(int64(time.Since(b.watch.began)))
 	}
 	b.pace.endRead()
 	if b.bounded {

@@ -29,9 +29,6 @@ type TransportConfig struct {
 	Dial time.Duration
 	// TLSHandshake bounds the time of the handshake. 0 means 5 s.
 	TLSHandshake time.Duration
-	// ResponseHeader bounds the time from the end of the request to the head of the
-	// answer. 0 means 30 s.
-	ResponseHeader time.Duration
 	// IdleConnection bounds how long a connection is kept without a request. 0 means
 	// 90 s.
 	IdleConnection time.Duration
@@ -49,10 +46,19 @@ const (
 	H2C          Protocol = "h2c"   // HTTP/2 without TLS, by prior knowledge: for gRPC behind http or a socket
 )
 
-// NewTransport returns the transport a Proxy uses when it is given none.
-func NewTransport() *http.Transport { return TransportConfig{}.New() }
+// usualResponseHeader is what [Route.ResponseHeader] says where it says nothing.
+const usualResponseHeader = 30 * time.Second
 
-// New returns the transport. It reads no proxy settings from the environment:
+// NewTransport returns a transport for requests that no [Route] watches over: it
+// bounds the time to the head of the answer itself, to 30 s.
+func NewTransport() *http.Transport {
+	t := TransportConfig{}.New()
+	t.ResponseHeaderTimeout = usualResponseHeader
+	return t
+}
+
+// New returns the transport, for a [Route], which bounds the time to the head of an
+// answer. It reads no proxy settings from the environment:
 // whoever sets them would receive every verified identity. It asks for no
 // compression of its own, so that bodies pass as they are. WebSockets are opened
 // over HTTP/1.1 whatever Protocol says of TLS; over H2C they cannot be.
@@ -68,7 +74,6 @@ func (c TransportConfig) New() *http.Transport {
 			MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: c.Certificates, ServerName: c.ServerName,
 		},
 		TLSHandshakeTimeout:    orDefault(c.TLSHandshake, 5*time.Second),
-		ResponseHeaderTimeout:  orDefault(c.ResponseHeader, 30*time.Second),
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2:      c.Protocol != HTTP1,

@@ -131,10 +131,10 @@ func TestUpstreamTimeouts(t *testing.T) {
 		change func(*proxy.Route)
 	}{
 		"TLS handshake":    {"https://", proxy.TransportConfig{TLSHandshake: short}, nil},
-		"head of answer":   {"http://", proxy.TransportConfig{ResponseHeader: short}, nil},
+		"head of answer":   {"http://", proxy.TransportConfig{}, func(r *proxy.Route) { r.ResponseHeader = short }},
 		"the whole":        {"http://", proxy.TransportConfig{}, func(r *proxy.Route) { r.Timeout = short }},
 		"nothing moves":    {"http://", proxy.TransportConfig{}, func(r *proxy.Route) { r.StreamIdle = short }},
-		"head of answer 2": {"http://", proxy.TransportConfig{ResponseHeader: short, Protocol: proxy.H2C}, nil},
+		"head of answer 2": {"http://", proxy.TransportConfig{Protocol: proxy.H2C}, func(r *proxy.Route) { r.ResponseHeader = short }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

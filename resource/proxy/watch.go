@@ -30,6 +30,7 @@ type watch struct {
 	began    time.Time
 
 	progress atomic.Int64 // when bytes last moved, in time after began
+	sent     atomic.Int64 // when the request was over, likewise; below 0 while it is not
 	stream   atomic.Bool  // an event stream or a tunnel: it ends with its token
 
 	mu      sync.Mutex
@@ -55,12 +56,15 @@ func (p *Proxy) watchOver(ctx context.Context, w *watch, pace *pace, rt *route, 
 	w.verifier, w.token, w.route, w.pace, w.logger, w.cancel = verifier, token, rt, pace, p.logger, cancel
 	w.interval = pace.interval(p.recheck)
 	w.began = time.Now() // time limits are in real time, whatever clock decisions are made by
-	for _, limit := range []time.Duration{rt.Timeout, rt.StreamIdle} {
+	for _, limit := range []time.Duration{rt.answerWithin(), rt.Timeout, rt.StreamIdle} {
 		if limit > 0 { // looked at often enough to be held
 			w.interval = min(w.interval, limit)
 		}
 	}
 	w.stream.Store(rt.EndAtExpiry)
+	if pace.body {
+		w.sent.Store(-1)
+	}
 	w.mu.Lock() // a timer that fires at once must find itself set
 	defer w.mu.Unlock()
 	w.timer = time.AfterFunc(w.interval, w.tick)
@@ -89,12 +93,24 @@ func (w *watch) judge() (decision.Reason, string) {
 	}
 	age := time.Since(w.began)
 	switch {
+	case w.unanswered(age) > w.route.answerWithin():
+		return decision.UpstreamTimeout, "no answer began within " + w.route.answerWithin().String()
 	case w.route.Timeout > 0 && age > w.route.Timeout:
 		return decision.UpstreamTimeout, "the exchange took longer than " + w.route.Timeout.String()
 	case w.route.StreamIdle > 0 && age-time.Duration(w.progress.Load()) > w.route.StreamIdle:
 		return decision.UpstreamTimeout, "nothing moved for " + w.route.StreamIdle.String()
 	}
 	return "", ""
+}
+
+// unanswered is for how long, at an age, the upstream has had the whole request and
+// has not begun to answer.
+func (w *watch) unanswered(age time.Duration) time.Duration {
+	sent := time.Duration(w.sent.Load())
+	if sent < 0 || w.hasBegun() {
+		return 0
+	}
+	return age - sent
 }
 
 // touch notes that bytes moved.

@@ -138,12 +138,12 @@ func TestNamedUpstream(t *testing.T) {
 		t.Fatal(err)
 	}
 	route := c.ProxyRoutes()[0]
-	if route.Upstream.String() != "unix:///run/accounts.sock" || route.StreamIdle != 5*time.Second || route.Timeout != 6*time.Second {
+	if route.Upstream.String() != "unix:///run/accounts.sock" || route.ResponseHeader != 3*time.Second || route.StreamIdle != 5*time.Second || route.Timeout != 6*time.Second {
 		t.Errorf("route %+v", route)
 	}
 	want := proxy.TransportConfig{
 		Socket: "/run/accounts.sock", Protocol: proxy.H2C,
-		Dial: time.Second, TLSHandshake: 2 * time.Second, ResponseHeader: 3 * time.Second, IdleConnection: 4 * time.Second,
+		Dial: time.Second, TLSHandshake: 2 * time.Second, IdleConnection: 4 * time.Second,
 	}
 	if diff := cmp.Diff(want, c.Upstreams[0].Transport()); diff != "" {
 		t.Error(diff)

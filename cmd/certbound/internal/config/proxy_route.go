@@ -102,6 +102,7 @@ func (p *Proxy) proxyRoutes() (routes []proxy.Route, unread map[int]error) {
 		address := r.Upstream
 		if named := p.upstream(address); named != nil {
 			address = named.URL
+			routes[i].ResponseHeader = time.Duration(named.Timeouts.ResponseHeader)
 			routes[i].Timeout, routes[i].StreamIdle = time.Duration(named.Timeouts.Request), time.Duration(named.Timeouts.StreamIdle)
 			routes[i].InsecurePlaintextUpstream = r.InsecurePlaintextUpstream || named.InsecurePlaintext
 		}

@@ -128,7 +128,7 @@ func (u *Upstream) Transport() proxy.TransportConfig {
 	t := proxy.TransportConfig{
 		ServerName: u.TLS.ServerName,
 		Dial:       time.Duration(u.Timeouts.Dial), TLSHandshake: time.Duration(u.Timeouts.TLSHandshake),
-		ResponseHeader: time.Duration(u.Timeouts.ResponseHeader), IdleConnection: time.Duration(u.Timeouts.IdleConnection),
+		IdleConnection: time.Duration(u.Timeouts.IdleConnection),
 	}
 	if u.Protocol != "auto" {
 		t.Protocol = proxy.Protocol(u.Protocol)
