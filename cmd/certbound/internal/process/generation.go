@@ -70,7 +70,7 @@ func assembleProxy(c *config.Proxy, o Options, in *proxyInputs, earlier *generat
 	if g.feed, err = g.follower(o, earlier); err != nil {
 		return nil, err
 	}
-	g.upstream = transport(in.upstreamRoots)
+	g.upstream = proxy.TransportConfig{RootCAs: in.upstreamRoots}.New()
 	if earlier != nil && earlier.in.upstreamRoots.Equal(in.upstreamRoots) {
 		g.upstream = earlier.upstream // with its open connections
 	}
