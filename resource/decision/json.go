@@ -89,11 +89,19 @@ func (m *members) certificate(key string, c *Certificate) {
 	m.b, m.first = append(m.b, '}'), false
 }
 
+// plain are the bytes that stand for themselves in a JSON string.
+var plain = func() (p [256]bool) {
+	for c := ' '; c <= '~'; c++ {
+		p[c] = c != '"' && c != '\\'
+	}
+	return p
+}()
+
 // appendText appends s as a JSON string. Most values need no escape; for the rest
 // encoding/json knows the rules.
 func appendText(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+		if !plain[s[i]] {
 			text, err := json.Marshal(s)
 			if err != nil { // a string always marshals
 				panic(err)
