@@ -66,6 +66,7 @@ func TestHTTP2RequestsArriveAsOne(t *testing.T) {
 		"blank in the method":              {pseudo(":method", "POST /smuggled HTTP/1.1\r\nX: "), "hi"},
 		"line break in the path":           {pseudo(":path", "/accounts HTTP/1.1\r\nX-Certbound-Client: forged\r\nX: "), "hi"},
 		"blank in the path":                {pseudo(":path", "/accounts /smuggled"), "hi"},
+		"blank in the query":               {pseudo(":path", "/accounts?a=b HTTP/1.0"), "hi"},
 		"a whole URL as the path":          {pseudo(":path", "http://evil.test/smuggled"), "hi"},
 		"a path without a slash":           {pseudo(":path", "smuggled"), "hi"},
 		"line break in the authority":      {pseudo(":authority", "localhost\r\nX-Certbound-Client: forged"), "hi"},

@@ -44,6 +44,10 @@ type Limiter[K comparable] struct {
 type bucket[K comparable] struct {
 	name K
 	rate *rate.Limiter
+	// turn is held while a request is counted, and taken back if it has to wait.
+	// Nothing is taken back of one that another was counted behind: of many refused
+	// at once most would stay counted, and close the name for long.
+	turn sync.Mutex
 }
 
 // New checks the configuration.
@@ -76,7 +80,10 @@ type Taken struct {
 // Take counts a request of name. It passes when wait is 0; otherwise nothing was
 // counted, and it may pass after wait.
 func (l *Limiter[K]) Take(now time.Time, name K) (t Taken, wait time.Duration) {
-	t = Taken{l.bucket(name).ReserveN(now, 1), now}
+	b := l.bucket(name)
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	t = Taken{b.rate.ReserveN(now, 1), now}
 	if wait = t.reserved.DelayFrom(now); wait > 0 {
 		t.Return()
 	}
@@ -87,21 +94,21 @@ func (l *Limiter[K]) Take(now time.Time, name K) (t Taken, wait time.Duration) {
 func (t Taken) Return() { t.reserved.CancelAt(t.at) }
 
 // bucket finds or makes the bucket of name.
-func (l *Limiter[K]) bucket(name K) *rate.Limiter {
+func (l *Limiter[K]) bucket(name K) *bucket[K] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e, ok := l.byName[name]; ok {
 		l.recent.MoveToFront(e)
-		return e.Value.(*bucket[K]).rate
+		return e.Value.(*bucket[K])
 	}
 	if len(l.byName) >= l.most {
 		oldest := l.recent.Back()
 		delete(l.byName, oldest.Value.(*bucket[K]).name)
 		l.recent.Remove(oldest)
 	}
-	b := &bucket[K]{name, rate.NewLimiter(l.limit, l.burst)}
+	b := &bucket[K]{name: name, rate: rate.NewLimiter(l.limit, l.burst)}
 	l.byName[name] = l.recent.PushFront(b)
-	return b.rate
+	return b
 }
 
 // Names is how many buckets are kept.

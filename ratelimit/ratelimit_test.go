@@ -111,6 +111,25 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
+// TestRefusedAtOnce: however many are refused at the same moment, none of them is
+// counted, and the name is open again when it would be without them.
+func TestRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(t, ratelimit.Config{Requests: 1, Per: time.Second})
+	var group sync.WaitGroup
+	for range 32 {
+		group.Go(func() {
+			for range 1000 {
+				l.Take(start, "a")
+			}
+		})
+	}
+	group.Wait()
+	if _, wait := l.Take(start, "a"); wait != time.Second {
+		t.Errorf("wait %v", wait)
+	}
+}
+
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, c := range []ratelimit.Config{

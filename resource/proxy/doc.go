@@ -31,6 +31,9 @@
 // Nor can it know one that takes the method from a query or form field
 // ("_method=DELETE"): that must be switched off in the API.
 //
+// A query may be anything that net/url can parse, without a blank: HTTP/2 can say
+// one, and a request line of HTTP/1.1 would end there for some readers.
+//
 // Targets in asterisk and authority form are refused. The absolute form of
 // RFC 9112 §3.2.2 is accepted when it names https, no user and the host of the
 // TLS handshake; net/http has then already replaced the Host header by it.

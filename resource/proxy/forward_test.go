@@ -60,7 +60,7 @@ func TestHTTP2(t *testing.T) {
 	if _, line := w.received(); line != "GET /accounts/a%40b?x=%20 HTTP/1.1" {
 		t.Errorf("arrived as %q", line)
 	}
-	for _, path := range []string{"/accounts/%2e%2e/x", "/accounts/a%2Fb", "//accounts", "/accounts/x;y", "/accounts/%252f"} {
+	for _, path := range []string{"/accounts/%2e%2e/x", "/accounts/a%2Fb", "//accounts", "/accounts/x;y", "/accounts/%252f", "/accounts?a=b HTTP/1.0", "/accounts? access_token=x"} {
 		if status := get(path); status != 400 || w.hits.Load() != 1 {
 			t.Errorf("%s: %d, %d hits", path, status, w.hits.Load())
 		}

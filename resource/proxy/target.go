@@ -12,8 +12,10 @@ import (
 )
 
 // checkTarget refuses request targets with more than one reading: their form,
-// their path, and a fragment behind the query. Queries that cannot be parsed or
-// hold a token are left to the verifier, which answers them with a challenge.
+// their path, a fragment behind the query, and a blank in the query, which HTTP/2
+// can say and which ends the target in the request line of an upstream that speaks
+// HTTP/1.1. Queries that cannot be parsed or hold a token are left to the verifier,
+// which answers them with a challenge.
 func checkTarget(r *http.Request) error {
 	if err := checkForm(r); err != nil {
 		return err
@@ -23,6 +25,9 @@ func checkTarget(r *http.Request) error {
 	}
 	if strings.Contains(r.URL.RawQuery, "#") {
 		return errors.New("proxy: request target has a fragment")
+	}
+	if strings.Contains(r.URL.RawQuery, " ") { // net/url has refused every control character
+		return errors.New("proxy: query has a blank, which may not stand in it unencoded")
 	}
 	return nil
 }
