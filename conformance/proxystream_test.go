@@ -45,6 +45,13 @@ func streams(w http.ResponseWriter, r *http.Request) {
 // API on a unix socket.
 func streaming(t *testing.T) (*harness.Dev, *harness.Process, keystest.Pair) {
 	t.Helper()
+	site := streamingSite(t)
+	d, _, proxy := site.StartBoth(t)
+	return d, proxy, site.Client(t, "one")
+}
+
+func streamingSite(t *testing.T) *harness.Site {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "api.sock")
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "unix", socket)
 	if err != nil {
@@ -62,8 +69,7 @@ func streaming(t *testing.T) (*harness.Dev, *harness.Process, keystest.Pair) {
 	}
 	site.ProxyCfg["upstreams"] = []map[string]any{{"name": "api", "url": "unix://" + socket}}
 	site.ProxyCfg["routes"] = []map[string]any{route("/socket"), route("/events")}
-	d, _, proxy := site.StartBoth(t)
-	return d, proxy, site.Client(t, "one")
+	return site
 }
 
 // served is a client with a token, once the proxy serves it: the feed may need a moment.
@@ -120,6 +126,38 @@ func TestRevocationEndsOpenStreams(t *testing.T) {
 	}
 	refused := d.Send(t, harness.Request{Method: http.MethodGet, URL: d.Proxy + "/events", Header: header, Pair: &one})
 	expectRefusal(t, d, refused, badToken("token_revoked"))
+}
+
+// TestRevocationReachesStreamsPastAReload: the proxy's own certificate is renewed
+// again and again while an event stream lasts. The feed by the newest one ends it.
+func TestRevocationReachesStreamsPastAReload(t *testing.T) {
+	t.Parallel()
+	site := streamingSite(t)
+	d, _, proxy := site.StartBoth(t)
+	one := site.Client(t, "one")
+	ctx, client, token, header := served(t, d, &one)
+	events := openEvents(ctx, t, d, client, header)
+	defer events.Close()
+	for range 3 {
+		reloads := len(d.Stderr.All("reloaded"))
+		site.Client(t, "rs").WriteFiles(t, site.Dir, "rs")
+		proxy.Hangup(t)
+		eventually(t, "it follows by the new certificate", func() bool { return len(d.Stderr.All("reloaded")) > reloads })
+	}
+	revoked := d.Send(t, harness.Request{
+		Method: http.MethodPost, URL: d.Issuer + "/oauth2/revoke", Pair: &one,
+		Header: http.Header{"Content-Type": {harness.FormType}}, Body: "client_id=one&token=" + token,
+	})
+	if revoked.Status != http.StatusOK {
+		t.Fatalf("revocation: %s", revoked)
+	}
+	line := d.Stderr.WaitFor(t, "stream_ended", func(l harness.Line) bool { return l.Text("msg") == "stream_ended" && l.Text("route") == "/events" })
+	if line.Text("reason") != "token_revoked" {
+		t.Errorf("ended by %v", line)
+	}
+	if _, err := io.Copy(io.Discard, events); err != nil {
+		t.Errorf("the event stream did not end in good order: %v", err)
+	}
 }
 
 // TestStoppingEndsOpenStreams: an event stream does not hold the proxy up when it

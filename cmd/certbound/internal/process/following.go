@@ -3,11 +3,15 @@ package process
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net/http"
 	"reflect"
+	"sync/atomic"
 	"time"
 
+	"github.com/certbound/certbound/resource/accesstoken"
+	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/resource/revokefeed"
 )
 
@@ -17,6 +21,26 @@ type following struct {
 	*revokefeed.Follower
 	cancel context.CancelFunc
 	done   chan struct{}
+
+	// What is under way when a reload puts another feed in force asks this one for as
+	// long as it lasts.
+	next  atomic.Pointer[following] // knows in its place
+	ended atomic.Bool               // nobody does: the issuer is another, or no feed is followed
+}
+
+var errUnfollowed = errors.New("process: the feed is no longer followed since a reload")
+
+// Check is the verifier's question, and that of an exchange which its verifier has
+// let through before.
+func (f *following) Check(c *accesstoken.Claims, keyID string) (decision.Reason, error) {
+	if next := f.next.Load(); next != nil {
+		return next.Check(c, keyID)
+	}
+	reason, err := f.Follower.Check(c, keyID)
+	if err == nil && f.ended.Load() {
+		err = errUnfollowed
+	}
+	return reason, err
 }
 
 // follower makes the client of the revocation feed, or takes it over: with the

@@ -91,8 +91,8 @@ func (g *generation) proxy(o Options) (http.Handler, error) {
 		Issuer: c.Issuer, Audience: c.Audience, Realm: c.Realm, Leeway: leeway(c.Leeway), Keys: g.keys,
 		Clock: o.clock(), Logger: o.Logger,
 	}
-	if g.feed != nil { // a nil *Follower in the interface would be one
-		settings.Revocations = g.feed.Follower
+	if g.feed != nil { // a nil *following in the interface would be one
+		settings.Revocations = g.feed
 	}
 	if c.Introspects() {
 		asking, err := g.introspection(o)

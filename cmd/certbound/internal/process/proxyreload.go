@@ -14,9 +14,10 @@ const (
 	// proofTime bounds how long a reload waits for the issuer to answer by what is
 	// new. It is more than one attempt of either client takes.
 	proofTime = 15 * time.Second
-	// afterglow is how long the feed of an earlier generation is still followed.
-	// Requests that are with its verifier ask it once, after a wait for the
-	// issuer's keys of 10 s at the most; they must not find it stale.
+	// afterglow is how long the feed of an earlier generation is still followed when
+	// no other one knows in its place. Requests that are with its verifier ask it
+	// once, after a wait for the issuer's keys of 10 s at the most; they must not find
+	// it stale. Streams ask it again and again, and end with it.
 	afterglow = 30 * time.Second
 )
 
@@ -114,11 +115,17 @@ func (p *Proxy) retire(earlier, g *generation) {
 	if feed == nil || feed == g.feed {
 		return
 	}
+	if g.feed != nil && earlier.config.Issuer == g.config.Issuer {
+		feed.next.Store(g.feed) // streams go on, and must hear of what is revoked from now on
+		feed.stop()
+		return
+	}
 	p.retired[feed] = time.AfterFunc(afterglow, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if _, still := p.retired[feed]; still {
 			delete(p.retired, feed)
+			feed.ended.Store(true)
 			feed.stop()
 		}
 	})
