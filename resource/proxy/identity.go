@@ -61,8 +61,17 @@ var identityPrefixes = []string{
 	"x-amzn-oidc-", "x-apigateway-", "x-appengine-", "x-goog-authenticated-", "x-goog-iap-",
 	"x-ms-client-principal", "x-ms-token-", "cf-access-", "tailscale-", "teleport-", "x-pomerium-",
 	// Where from, and what the mesh decided.
-	"cf-connecting-", "x-envoy-",
+	"cf-connecting-", "x-envoy-", "l5d-",
+	// WebSphere and Liberty: $WSCC, $WSRU, $WSRA…, by which their plugin states
+	// certificate, user and address. '$' is a separator here.
+	"-ws",
+	// gRPC: what grpc-gateway says it got over HTTP.
+	"grpcgateway-",
 }
+
+// grpcMetadata is what grpc-gateway takes off a name before it hands the header on:
+// behind it anything can stand.
+const grpcMetadata = "grpc-metadata-"
 
 // longestName bounds how much of a header name is looked at; everything in the
 // two tables is shorter, so a name that was cut equals none of them.
@@ -76,6 +85,10 @@ func isIdentityHeader(name string) bool {
 	normal := normalName(buf[:0], name)
 	if identityHeaders[string(normal)] {
 		return true
+	}
+	if len(normal) >= len(grpcMetadata) && string(normal[:len(grpcMetadata)]) == grpcMetadata {
+		rest := name[len(grpcMetadata):]
+		return isIdentityHeader(rest) || strings.EqualFold(rest, "Authorization")
 	}
 	for _, prefix := range identityPrefixes {
 		if len(normal) >= len(prefix) && string(normal[:len(prefix)]) == prefix {

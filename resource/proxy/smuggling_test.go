@@ -31,6 +31,8 @@ func TestIdentityHeadersCannotBeSmuggled(t *testing.T) {
 			"X-Pomerium-Claim-Email: evil", "X-Pomerium-Jwt-Assertion: evil", "X-JWT-Assertion: evil", "X-Consumer-Custom-Id: evil", "X-Credential-Identifier: evil", "X-Anonymous-Consumer: evil", "X-Proxy-User: evil", "X-Spiffe-Id: evil"},
 		"more addresses": {"CF-Connecting-IPv6: evil", "Fly-Client-IP: evil", "DO-Connecting-IP: evil", "WL-Proxy-Client-IP: evil", "WL-Proxy-Client-Cert: evil", "Proxy-Client-IP: evil", "X-Azure-ClientIP: evil",
 			"X-Original-Forwarded-For: evil", "X-Real-Port: evil", "X-NF-Client-Connection-IP: evil", "Cf-Client-Cert-Der-Base64: evil", "X-ARR-SSL: evil", "Front-End-Https: evil", "X-Scheme: evil"},
+		"servers behind gateways": {"$WSCC: evil", "$WSRU: evil", "$wsra: evil", "l5d-client-id: evil", "L5d_Dst_Override: evil", "Grpcgateway-Authorization: evil",
+			"Grpc-Metadata-X-Certbound-Client: evil", "grpc_metadata_client.cert: evil", "Grpc-Metadata-Authorization: evil", "Grpc-Metadata-Grpc-Metadata-X-Forwarded-For: evil", "Grpc-Metadata-X-Endpoint-API-UserInfo: evil"},
 		"framing":        {"Content_Length: evil", "Transfer.Encoding: evil", "Transfer_Encoding: evil"},
 		"impersonation":  {"Impersonate-User: evil", "Impersonate_Group: evil", "Proxy: http://evil", "X-Auth-User: evil", "X-Certbound: evil", "ClientCert: evil"},
 		"request id":     {"X-Request-Id: evil", "X_Request_Id: evil"},
@@ -98,7 +100,7 @@ func TestHarmlessHeadersPass(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	lines := []string{"Accept-Encoding: br", "X-Api-Key: k", "Cookie: a=b", "Cookie: c=d", "User-Agent: curl", "Idempotency-Key: 7", "Accept: */*",
-		"X-User-Id: 7", "X-Access-Token: t", "X-Auth-Token: t", "X-Tenant-Id: t", "X-Original-Filename: f", "X-Goog-Api-Key: k", "X-Amzn-Trace-Id: t", "X-Ms-Version: 1", "Traceparent: 00-1", "X-Correlation-Id: c", "X-Hub-Signature: s", "Origin: https://o", "Remote: r", "If-Match: e"}
+		"X-User-Id: 7", "X-Access-Token: t", "X-Auth-Token: t", "X-Tenant-Id: t", "X-Original-Filename: f", "X-Goog-Api-Key: k", "X-Amzn-Trace-Id: t", "X-Ms-Version: 1", "Traceparent: 00-1", "X-Correlation-Id: c", "X-Hub-Signature: s", "Origin: https://o", "Remote: r", "If-Match: e", "Grpc-Metadata-Note: n", "Grpc-Timeout: 1S"}
 	if a := w.call(t, "GET", "/accounts", lines...); a.StatusCode != 200 {
 		t.Fatalf("%d", a.StatusCode)
 	}
