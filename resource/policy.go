@@ -25,6 +25,9 @@ type Policy struct {
 	// and refuses with 503 introspection_unavailable while the issuer cannot be
 	// asked. The issuer must have an Introspection: see [Verifier.CheckPolicy].
 	Introspect bool
+
+	// unasked passes an opaque token over, see [Verifier.Identify].
+	unasked bool
 }
 
 // CheckPolicy reports what would make p refuse everybody, or what cannot be

@@ -40,6 +40,14 @@ func (v *Verifier) VerifyPolicy(r *http.Request, p Policy) (*Token, error) {
 	return v.decide(r, p, new(Token))
 }
 
+// Identify is VerifyRequest as far as it goes without the issuer and without
+// scopes: for what stands against a caller before their token is worth a question
+// (see [Policy.Introspect]), such as a rate. It lets nothing through. Of an opaque
+// token nothing is known before its issuer is asked: the ClientID is empty then.
+func (v *Verifier) Identify(r *http.Request) (*Token, error) {
+	return v.decide(r, Policy{unasked: true}, new(Token))
+}
+
 // decide returns t, filled, for a request that may be served, and a Refusal for
 // any other. It keeps neither p nor t, and neither does anything it calls: that
 // is what makes a repeated token free of allocations.
@@ -107,6 +115,9 @@ func (v *Verifier) verify(r *http.Request, c call, token *Token) *problem {
 	// 3. The token's form and header, and its claims, not believed yet.
 	if tok == nil {
 		if v.isOpaque(raw) {
+			if c.policy.unasked {
+				return nil
+			}
 			return v.verifyOpaque(r.Context(), raw, peer, c, token)
 		}
 		if tok, p = v.read(raw, e); p != nil {

@@ -17,7 +17,8 @@ import (
 type Rates struct {
 	// Client is the rate of each client, Partner that of all clients of a partner
 	// together. Both are counted by the verified token, when everything but the rate
-	// is in order: nobody else can use up a client's rate.
+	// is in order, or on routes with Introspect before the issuer is asked: nobody else
+	// can use up a client's rate.
 	Client, Partner ratelimit.Config
 	// Address is the rate of each address of the network (IPv6: of each /64), counted
 	// before there is any work on the token. Callers behind one address share it.
@@ -101,6 +102,25 @@ func network(remote string) netip.Prefix {
 	}
 	prefix, _ := addr.Prefix(bits) // the bits fit the family
 	return prefix
+}
+
+// verify has the token checked for a route. counted says that its client's rate is
+// taken: where the issuer is asked on each request that comes first, so that who is
+// over a rate costs the issuer nothing and takes nobody's place there.
+func (p *Proxy) verify(r *http.Request, rt *route, verifier *resource.Verifier) (token *resource.Token, counted bool, err error) {
+	if rt.Introspect && p.limits != nil {
+		caller, err := verifier.Identify(r)
+		if err != nil {
+			return nil, false, err
+		}
+		if counted = caller.ClientID != ""; counted {
+			if refusal := p.withinRate(caller); refusal != nil {
+				return nil, false, refusal
+			}
+		}
+	}
+	token, err = verifier.VerifyPolicy(r, rt.policy())
+	return token, counted, err
 }
 
 // withinRate refuses a client that asks too often.

@@ -1,13 +1,19 @@
 package proxy_test
 
 import (
+	"context"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/certbound/certbound/keys/keystest"
+	"github.com/certbound/certbound/keys/thumbprint"
 	"github.com/certbound/certbound/ratelimit"
+	"github.com/certbound/certbound/resource"
 	"github.com/certbound/certbound/resource/accesstoken"
 	"github.com/certbound/certbound/resource/proxy"
 )
@@ -93,6 +99,61 @@ func TestStrangersSpendNothing(t *testing.T) {
 	}
 	if a := w.call(t, "GET", "/accounts"); a.StatusCode != 200 {
 		t.Errorf("the rightful client: %d %s", a.StatusCode, a.body)
+	}
+}
+
+// asked is an issuer that counts the questions, and says that every token is
+// acme's and good.
+type asked struct {
+	*world
+	questions atomic.Int64
+}
+
+func (a *asked) Introspect(context.Context, string) (*accesstoken.Claims, bool, error) {
+	a.questions.Add(1)
+	return &accesstoken.Claims{
+		Issuer: issuer, ClientID: "acme-billing", Audience: []string{audience}, Expiry: time.Now().Add(time.Minute),
+		Scopes: []string{"accounts:read"}, Thumbprint: thumbprint.Of(a.acme.Cert),
+	}, true, nil
+}
+
+// TestOverTheRateNobodyIsAsked: where the issuer is asked on each request, a client
+// over its rate has nothing asked, and is counted once for what passes.
+func TestOverTheRateNobodyIsAsked(t *testing.T) {
+	t.Parallel()
+	var clock atomic.Int64
+	limits := limited(t, proxy.Rates{Client: perMinute(2)}, &clock)
+	issuerOf := &asked{}
+	w := newWorld(t, func(w *world, c *proxy.Config, s *httptest.Server) {
+		limits(w, c, s)
+		issuerOf.world = w
+		var err error
+		c.Verifier, err = resource.New(resource.Config{
+			Issuer: issuer, Audience: audience, Introspection: issuerOf, AcceptOpaque: true,
+			Keys: keySource{jose.JSONWebKey{Key: w.issuerKey.Public(), KeyID: "k1", Algorithm: "ES256", Use: "sig"}},
+		})
+		must(t, err)
+		for i := range c.Routes {
+			c.Routes[i].Introspect = true
+		}
+	})
+	opaque := strings.Repeat("0123456789abcdef", 2)
+	for i, want := range []struct {
+		token     string
+		status    int
+		questions int64
+	}{{"{token}", 200, 1}, {"{token}", 200, 2}, {"{token}", 429, 2}, {"{token}", 429, 2}, {opaque, 429, 3}} {
+		a := w.send(t, w.acme, "GET /accounts HTTP/1.1\nHost: localhost\nAuthorization: Bearer "+want.token+"\n\n")
+		if n := issuerOf.questions.Load(); a.StatusCode != want.status || n != want.questions {
+			t.Errorf("request %d: %d after %d questions; %s", i, a.StatusCode, n, a.body)
+		}
+	}
+	if a := w.send(t, w.mallory, "GET /accounts HTTP/1.1\nHost: localhost\nAuthorization: Bearer {token}\n\n"); a.StatusCode != 401 || a.json.Reason != "thumbprint_mismatch" {
+		t.Errorf("a thief: %d %s", a.StatusCode, a.body)
+	}
+	clock.Store(int64(time.Minute))
+	if a := w.send(t, w.acme, "GET /accounts HTTP/1.1\nHost: localhost\nAuthorization: Bearer "+opaque+"\n\n"); a.StatusCode != 200 {
+		t.Errorf("an opaque token within the rate: %d %s", a.StatusCode, a.body)
 	}
 }
 

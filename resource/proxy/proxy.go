@@ -168,14 +168,14 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	if rt.InsecureAllowUnbound {
 		verifier = p.unbound
 	}
-	token, err := verifier.VerifyPolicy(r, rt.policy())
+	token, counted, err := p.verify(r, rt, verifier)
 	if err != nil {
 		p.refuseToken(w, r, start, rt, err)
 		return
 	}
 	// 4. The route is for this client, and the client is within its rate.
 	refusal := p.admit(rt, token)
-	if refusal == nil {
+	if refusal == nil && !counted {
 		refusal = p.withinRate(token)
 	}
 	if refusal != nil {
