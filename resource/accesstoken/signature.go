@@ -36,8 +36,11 @@ func newProtected(text string, h Header) *protected {
 // the Payload, which is what our own, stricter reader has read: there is no second
 // one who could see another payload. That the key is for this algorithm must have
 // been checked (RFC 8725 §3.1). The error wraps [ErrSignature], or [ErrMalformed]
-// when go-jose takes exception to the header.
+// when go-jose takes exception to the header, or nobody has decoded c.
 func (c *Compact) Verify(key any) error {
+	if c.protected == nil {
+		return fmt.Errorf("%w: not decoded", ErrMalformed)
+	}
 	signature, err := c.protected.signed()
 	if err != nil {
 		return err

@@ -67,6 +67,14 @@ func TestVerifyKnowsItsHeader(t *testing.T) {
 	}
 }
 
+// TestVerifyOfNothing: who has decoded nothing has nothing verified.
+func TestVerifyOfNothing(t *testing.T) {
+	t.Parallel()
+	if err := new(accesstoken.Compact).Verify(signingKey.Public()); !errors.Is(err, accesstoken.ErrMalformed) {
+		t.Error(err)
+	}
+}
+
 // FuzzVerify holds our way of asking go-jose to its own of reading a whole token.
 func FuzzVerify(f *testing.F) {
 	f.Add(signed(f, "k", "{}"))
