@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/certbound/certbound/authz/admin/refusal"
 	"github.com/certbound/certbound/authz/registration"
@@ -127,14 +128,31 @@ func administrators(ctx context.Context, from storage.ClientReader) ([]storage.C
 func enabled(c storage.Client) bool { return !c.Disabled && !c.PartnerDisabled }
 
 // stillCaller asks again in the transaction: of two administrators who disable
-// each other at the same time, one comes second.
-func stillCaller(ctx context.Context, tx storage.Tx, c *caller) error {
-	now, err := tx.Client(ctx, c.client.ID)
+// each other at the same time, one comes second. Seconds may have passed, too: the
+// body of a request is read after its caller was known.
+func stillCaller(ctx context.Context, tx storage.Tx, c *caller, now time.Time) error {
+	client, err := tx.Client(ctx, c.client.ID)
 	if err != nil {
 		return err
 	}
-	if !enabled(now) || now.Generation != c.client.Generation || !slices.Equal(now.Scopes, c.client.Scopes) {
+	if !enabled(client) || client.Generation != c.client.Generation || !slices.Equal(client.Scopes, c.client.Scopes) {
 		return refusal.New(decision.ClientDisabled, "the administrator was changed while the request ran")
+	}
+	revoked, err := tx.Denied(ctx, storage.FeedToken, c.token.ID, now)
+	if err != nil {
+		return err
+	}
+	denied, err := tx.CertificateDenied(ctx, c.token.Thumbprint)
+	if err != nil {
+		return err
+	}
+	record, err := tx.Certificate(ctx, c.token.Thumbprint)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	retired := record.ClientID == client.ID && !record.RetireAt.IsZero() && !now.Before(record.RetireAt)
+	if revoked || denied || retired {
+		return refusal.New(decision.TokenRevoked, "the administrator's token or certificate was revoked while the request ran")
 	}
 	return nil
 }

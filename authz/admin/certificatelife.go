@@ -43,6 +43,11 @@ func retireCertificate(h *Handler, c *call) (*answer, error) {
 		if end.After(have.NotAfter) {
 			end = time.Time{}
 		}
+		if longer := !have.RetireAt.IsZero() && (end.IsZero() || end.After(have.RetireAt)); longer {
+			if err := c.makesOfficers(have.owner, have.owner); err != nil {
+				return outcome{}, err
+			}
+		}
 		return outcome{kind: audit.CertificateRetired, reason: body.Reason}, tx.RetireCertificate(ctx, have.ClientID, have.Thumbprint, end)
 	})
 }

@@ -75,7 +75,7 @@ func (h *Handler) change(c *call, run func(within transaction) error) (*answer, 
 }
 
 func (h *Handler) within(ctx context.Context, c *call, tx storage.Tx, do work, a *answer) error {
-	if err := stillCaller(ctx, tx, c.caller); err != nil {
+	if err := stillCaller(ctx, tx, c.caller, h.Clock()); err != nil {
 		return err
 	}
 	again, err := c.replay(ctx, tx, a) // of two at once one comes second

@@ -62,7 +62,7 @@ func approveProposal(h *Handler, c *call) (*answer, error) {
 		if p.Action != storage.RetireBundle {
 			p.AppliedVersion = made.Version
 		}
-		after, err := h.decide(c, tx, p.TrustProposal, storage.ProposalApproved, reason)
+		after, err := h.decide(c, tx, p, storage.ProposalApproved, reason)
 		return &ProposalAnswer{after, made.ClientsEnded, made.Warnings}, err
 	})
 }
@@ -108,7 +108,7 @@ func rejectProposal(h *Handler, c *call) (*answer, error) {
 		if p.ProposedBy == c.caller.client.ID {
 			status = storage.ProposalWithdrawn
 		}
-		after, err := h.decide(c, tx, p.TrustProposal, status, reason)
+		after, err := h.decide(c, tx, p, status, reason)
 		return &ProposalAnswer{ProposalView: after}, err
 	})
 }
@@ -121,12 +121,12 @@ var decided = map[storage.ProposalStatus]audit.Kind{
 }
 
 // decide writes the decision and records it.
-func (h *Handler) decide(c *call, tx storage.Tx, p storage.TrustProposal, status storage.ProposalStatus, reason string) (ProposalView, error) {
+func (h *Handler) decide(c *call, tx storage.Tx, p proposal, status storage.ProposalStatus, reason string) (ProposalView, error) {
 	p.Status, p.DecidedBy, p.DecidedAt, p.DecisionReason = status, c.caller.client.ID, c.now, reason
-	if err := tx.DecideTrustProposal(c.Context(), p); err != nil {
+	if err := tx.DecideTrustProposal(c.Context(), p.TrustProposal); err != nil {
 		return ProposalView{}, err
 	}
-	after := viewProposal(&p, false, c.now)
+	after := viewProposal(&p.TrustProposal, p.base, false, c.now)
 	return *after, h.record(c, tx, subject{name: "trust_bundle", value: p.Bundle.Name}, outcome{
 		kind: decided[status], reason: reason, after: after.ProposalSummary,
 		more: map[string]any{"proposal": p.ID, "proposed_by": p.ProposedBy},

@@ -95,6 +95,9 @@ func changePartner(ctx context.Context, tx storage.Tx, c *call, have, want stora
 	if err := tx.UpdatePartner(ctx, want); err != nil {
 		return err
 	}
+	if shut(have) && !shut(want) {
+		return c.bringsBackOfficers(ctx, tx, have.ID)
+	}
 	if !shut(want) || shut(have) {
 		return nil
 	}

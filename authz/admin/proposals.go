@@ -43,7 +43,8 @@ type ProposalSummary struct {
 // ProposalView is a proposal as a whole.
 type ProposalView struct {
 	ProposalSummary
-	Proposed *registration.TrustBundle `json:"proposed,omitempty" doc:"The content; absent where the trust bundle is to be retired."`
+	Proposed   *registration.TrustBundle `json:"proposed,omitempty" doc:"The content; absent where the trust bundle is to be retired."`
+	Difference *BundleDifference         `json:"difference" doc:"What it changes of the version that was in force when it was proposed."`
 }
 
 // ProposalAnswer is a proposal that was made or decided, and what deserves a look.
@@ -75,11 +76,14 @@ func summarizeProposal(p *storage.TrustProposal, outdated bool, now time.Time) P
 	return s
 }
 
-func viewProposal(p *storage.TrustProposal, outdated bool, now time.Time) *ProposalView {
+// viewProposal shows a proposal; base is the content that was in force when it was
+// made, nil where none was.
+func viewProposal(p *storage.TrustProposal, base *registration.TrustBundle, outdated bool, now time.Time) *ProposalView {
 	v := &ProposalView{ProposalSummary: summarizeProposal(p, outdated, now)}
 	if p.Action != storage.RetireBundle {
 		v.Proposed = &viewBundle(p.Bundle).TrustBundle
 	}
+	v.Difference = differ(base, v.Proposed)
 	return v
 }
 
@@ -95,7 +99,8 @@ func outdated(p *storage.TrustProposal, b storage.TrustBundle, have bool) bool {
 // proposal is a proposed change and the bundle it is about.
 type proposal struct {
 	storage.TrustProposal
-	bundle *storage.TrustBundle // nil where there is none
+	bundle *storage.TrustBundle      // nil where there is none
+	base   *registration.TrustBundle // what was in force when it was made; nil where nothing was
 }
 
 func findProposal(c *call, from storage.Reader, id string) (proposal, error) {
@@ -107,7 +112,14 @@ func findProposal(c *call, from storage.Reader, id string) (proposal, error) {
 	if errors.Is(err, storage.ErrNotFound) {
 		return proposal{TrustProposal: p}, nil
 	}
-	return proposal{p, &b.TrustBundle}, err
+	if err != nil {
+		return proposal{}, err
+	}
+	found := proposal{TrustProposal: p, bundle: &b.TrustBundle}
+	if base, ok := b.version(p.BaseVersion); ok && p.BaseStatus == storage.BundleActive {
+		found.base = &viewBundle(base).TrustBundle
+	}
+	return found, nil
 }
 
 var proposals = collection[proposal, *ProposalView]{
@@ -115,9 +127,9 @@ var proposals = collection[proposal, *ProposalView]{
 	find: findProposal,
 	view: func(c *call, p proposal) *ProposalView {
 		if p.bundle == nil {
-			return viewProposal(&p.TrustProposal, outdated(&p.TrustProposal, storage.TrustBundle{}, false), c.now)
+			return viewProposal(&p.TrustProposal, nil, outdated(&p.TrustProposal, storage.TrustBundle{}, false), c.now)
 		}
-		return viewProposal(&p.TrustProposal, outdated(&p.TrustProposal, *p.bundle, true), c.now)
+		return viewProposal(&p.TrustProposal, p.base, outdated(&p.TrustProposal, *p.bundle, true), c.now)
 	},
 }
 

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -30,7 +31,7 @@ func (h *Handler) propose(c *call, tx storage.Tx, a *answer, change bundleChange
 	if err := tx.CreateTrustProposal(ctx, p, c.now.Add(-proposalsKept)); err != nil {
 		return err
 	}
-	view := viewProposal(&p, false, c.now)
+	view := viewProposal(&p, inForce(change.before), false, c.now)
 	a.status, a.location = http.StatusAccepted, proposals.path+"/"+p.ID
 	a.body, a.etag, a.change = ProposalAnswer{ProposalView: *view, Warnings: change.warnings}, proposals.tag(view), true
 	return h.record(c, tx, subject{name: "trust_bundle", value: p.Bundle.Name}, outcome{
@@ -39,8 +40,9 @@ func (h *Handler) propose(c *call, tx storage.Tx, a *answer, change bundleChange
 }
 
 // makesOfficers refuses, while trust bundles need two administrators, what would let
-// one make another who agrees to everything: to give admin:security to anybody, or
-// credentials to somebody else who has it. Their owner may change their own. Have is
+// one make another who agrees to everything: to give admin:security to anybody, or to
+// somebody else who has it credentials, or back what was taken: a client that was
+// disabled, a certificate that was retired. Their owner may change their own. Have is
 // nothing where the client is new.
 func (c *call) makesOfficers(have, want storage.Client) error {
 	if !c.twoPairs {
@@ -51,7 +53,24 @@ func (c *call) makesOfficers(have, want storage.Client) error {
 	case is && !was:
 		return refusal.New(refusal.SecondAdministrator, "nobody gets "+ScopeSecurity+" while admin.second_pair_of_eyes is set")
 	case was && have.ID != c.caller.client.ID:
-		return refusal.New(refusal.SecondAdministrator, "the client holds "+ScopeSecurity+": while admin.second_pair_of_eyes is set only it changes its credentials")
+		return refusal.New(refusal.SecondAdministrator, "the client holds "+ScopeSecurity+": while admin.second_pair_of_eyes is set only it changes its credentials, and nobody enables it")
+	}
+	return nil
+}
+
+// bringsBackOfficers is makesOfficers for a partner whose clients are served again.
+func (c *call) bringsBackOfficers(ctx context.Context, tx storage.Tx, partnerID string) error {
+	holders, err := tx.ClientsHolding(ctx, ScopeSecurity)
+	if err != nil {
+		return err
+	}
+	for _, one := range holders {
+		if one.PartnerID != partnerID || one.Disabled {
+			continue
+		}
+		if err := c.makesOfficers(one, one); err != nil {
+			return err
+		}
 	}
 	return nil
 }

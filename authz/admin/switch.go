@@ -29,6 +29,8 @@ func switchClient(h *Handler, c *call, disable bool) (*answer, error) {
 		if disable {
 			out.kind = audit.ClientDisabled
 			want.Generation++ // its tokens are dead, and stay so when it is enabled again
+		} else if err := c.makesOfficers(have.Client, want); err != nil {
+			return outcome{}, err
 		}
 		out.before, out.after = switched(have.Client), switched(want)
 		return out, turn(ctx, tx, c, want)

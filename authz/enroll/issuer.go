@@ -3,6 +3,7 @@ package enroll
 import (
 	"context"
 	"crypto"
+	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -169,6 +170,9 @@ func profile(clientID string, kind storage.MatcherKind, san string, notAfter, no
 	if len(clientID) <= maxCommonName { // for people; the name that counts is the SAN
 		p.Subject.CommonName = clientID
 	}
+	// An id is chosen by whoever registers the client, so it alone would be a whole DN of
+	// somebody's choice, and a certificate for another client that is known by that DN.
+	p.Subject.SerialNumber = rand.Text()
 	switch kind {
 	case storage.SANDNS:
 		p.DNSNames = []string{san}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode"
 
 	"github.com/certbound/certbound/storage"
 )
@@ -49,7 +50,7 @@ func CheckName(field, name string) error {
 		return fmt.Errorf("%s is longer than %d bytes", field, MaxNameLength)
 	}
 	for _, r := range name {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
+		if unicode.IsControl(r) || r == 0xfffd {
 			return fmt.Errorf("%s has control characters or is not UTF-8", field)
 		}
 	}

@@ -401,7 +401,7 @@ func (m *Main) printAnswer(f *adminFlags, text []byte, fields []string) error {
 		if err := json.Indent(&indented, bytes.TrimSpace(text), "", "  "); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(m.Stdout, indented.String())
+		_, err := fmt.Fprintln(m.Stdout, cli.PlainJSON(indented.String()))
 		return err
 	}
 	w := tabwriter.NewWriter(m.Stdout, 0, 0, 2, ' ', 0)
@@ -410,7 +410,10 @@ func (m *Main) printAnswer(f *adminFlags, text []byte, fields []string) error {
 			fmt.Fprintf(w, "%s\t%s\n", name, cli.Plain(value))
 		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return m.printDifference(text)
 }
 
 // printWarnings tells people what deserves a look; it is no part of the data.

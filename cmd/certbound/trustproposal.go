@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +38,7 @@ func (m *Main) proposalsCommand(f *adminFlags) *cobra.Command {
 
 func (m *Main) proposalCommand(f *adminFlags) *cobra.Command {
 	cmd := m.showCommand(f, proposals)
-	cmd.Use, cmd.Short = "proposal ID", "Show a proposed change of a trust bundle; -o json has the certificates"
+	cmd.Use, cmd.Short = "proposal ID", "Show what a proposed change of a trust bundle adds and takes away; -o json has the certificates"
 	return cmd
 }
 
@@ -85,4 +86,45 @@ func (m *Main) printProposed(f *adminFlags, text []byte) error {
 	}
 	_, _ = fmt.Fprintf(m.Stderr, "not in force yet: another administrator has to approve it, by: certbound trust approve %s\n", cli.Plain(proposal.ID)) // nowhere else to say it
 	return m.printAnswer(f, text, proposals.fields)
+}
+
+// printDifference shows what a proposal adds to a trust bundle and takes from it, by
+// what the certificates say and their fingerprints.
+func (m *Main) printDifference(text []byte) error {
+	type authority struct {
+		As, Subject, Issuer, Serial, SHA256 string
+		NotAfter                            string `json:"not_after"`
+	}
+	var proposal struct {
+		Difference *struct {
+			Added, Removed []authority
+			Settings       []struct{ Setting, Before, After string }
+		}
+	}
+	if err := json.Unmarshal(text, &proposal); err != nil || proposal.Difference == nil {
+		return err
+	}
+	d := proposal.Difference
+	lines := []string{"", "what it changes of what was in force:"}
+	for _, part := range []struct {
+		sign string
+		all  []authority
+	}{{"+", d.Added}, {"-", d.Removed}} {
+		for _, a := range part.all {
+			lines = append(lines,
+				fmt.Sprintf("%s %s %s", part.sign, cli.Plain(a.As), cli.Plain(a.Subject)),
+				"    sha256  "+cli.Plain(a.SHA256),
+				"    until   "+cli.Plain(a.NotAfter),
+				"    issuer  "+cli.Plain(a.Issuer),
+				"    serial  "+cli.Plain(a.Serial))
+		}
+	}
+	for _, s := range d.Settings {
+		lines = append(lines, fmt.Sprintf("~ %s: %s -> %s", cli.Plain(s.Setting), cli.Plain(s.Before), cli.Plain(s.After)))
+	}
+	if len(lines) == 2 {
+		lines = append(lines, "  nothing but the text of the PEM, or the order")
+	}
+	_, err := fmt.Fprintln(m.Stdout, strings.Join(lines, "\n"))
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -129,6 +130,15 @@ func (b *Bundle) index() {
 		b.bySubject[subject] = append(b.bySubject[subject], p.cert)
 	}
 }
+
+// Anchors returns the authorities that are trusted, as Spec lists them.
+func (b *Bundle) Anchors() []*x509.Certificate { return slices.Clone(b.anchors) }
+
+// Intermediates returns what only helps to find a path, as Spec lists them.
+func (b *Bundle) Intermediates() []*x509.Certificate { return slices.Clone(b.intermediates) }
+
+// Issuers returns those of which one must have signed the leaf; none when any may.
+func (b *Bundle) Issuers() []*x509.Certificate { return slices.Clone(b.issuers) }
 
 // Name returns the bundle's name, which clients are pinned to.
 func (b *Bundle) Name() string { return b.name }

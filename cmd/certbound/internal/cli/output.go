@@ -10,10 +10,15 @@ import (
 
 // JSON writes v as one indented JSON value.
 func JSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false) // a terminal is not a browser, and URLs stay readable
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, PlainJSON(text.String()))
+	return err
 }
 
 // OneOf is a flag value that must be one of a few words.

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 )
 
 // Plain keeps text that a stranger wrote from steering the terminal: what does not
@@ -12,4 +14,22 @@ func Plain(s string) string {
 		return strconv.Quote(s)
 	}
 	return s
+}
+
+// PlainJSON is Plain for text in JSON, which means the same afterwards: what does not
+// print stands only in strings there, and is escaped.
+func PlainJSON(s string) string {
+	var out strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n' || r == '\t' || strconv.IsPrint(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.String()
 }
