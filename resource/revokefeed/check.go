@@ -14,7 +14,8 @@ import (
 // or never, so that nobody here knows what it has revoked since.
 var ErrStale = errors.New("revokefeed: stale")
 
-// snapshot is what readers see: the state, and when it was known to be current.
+// snapshot is what readers see: the state, and when it was known to be current;
+// the zero time when it was another follower's.
 type snapshot struct {
 	table *table
 	seq   int64
@@ -33,7 +34,10 @@ func (f *Follower) Check(c *accesstoken.Claims, keyID string) (decision.Reason, 
 		return "", f.staleError("there has been no good answer yet")
 	}
 	reason := s.table.reason(c, keyID, now.Unix())
-	if !f.fresh(s, now) {
+	switch {
+	case s.good.IsZero():
+		return reason, f.staleError("there has been no good answer yet")
+	case !f.fresh(s, now):
 		return reason, f.staleError(fmt.Sprintf("the last good answer is %v old", jwks.Age(s.good, now).Truncate(time.Second)))
 	}
 	return reason, nil
@@ -89,7 +93,7 @@ func (f *Follower) Ready() error {
 // Age is how long ago the last good answer came, or how long the follower has
 // waited for the first one.
 func (f *Follower) Age() time.Duration {
-	if s := f.current.Load(); s != nil {
+	if s := f.current.Load(); s != nil && !s.good.IsZero() {
 		return jwks.Age(s.good, f.clock())
 	}
 	return jwks.Age(f.created, f.clock())

@@ -46,6 +46,12 @@ type FollowerConfig struct {
 	// 1 s to an hour, 0 means the default of 30 s.
 	MaxStaleness time.Duration
 
+	// Earlier is a follower of the same issuer that this one is to replace. It begins
+	// with what that one knows, so that what the authorization server has forgotten
+	// since stays dead; it serves nobody before it has been answered itself. nil means
+	// that it begins with nothing.
+	Earlier *Follower
+
 	// Clock is the current time; default time.Now.
 	Clock func() time.Time
 
@@ -81,11 +87,11 @@ type Follower struct {
 	current   atomic.Pointer[snapshot] // nil before the first good answer
 	lastError atomic.Pointer[error]
 	running   atomic.Bool
+	wentBack  atomic.Bool // the server did; what it says next comes on top of what is known
 
 	// What follows belongs to Run.
 	draft    *draft    // answers of which the last is still to come
 	resync   bool      // the state does not continue; ask for all of it
-	wentBack bool      // the server did; what it says next comes on top of what is known
 	failures int       // attempts since the last good answer
 	logged   time.Time // when a failure was last logged
 	pruned   time.Time // when the state was last swept
@@ -114,11 +120,24 @@ func NewFollower(c FollowerConfig) (*Follower, error) {
 	// would cut each one off.
 	client.Timeout, client.Jar = 0, nil
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Follower{
+	f := &Follower{
 		url: c.URL, issuer: c.Issuer, clientID: c.ClientID, client: &client, keys: c.Keys,
 		maxStaleness: c.MaxStaleness, wait: pollTime(c.MaxStaleness),
 		clock: c.Clock, logger: c.Logger, created: c.Clock(),
-	}, nil
+	}
+	if c.Earlier != nil {
+		f.inherit(c.Earlier)
+	}
+	return f, nil
+}
+
+// inherit begins with what another follower knows, as of no time.
+func (f *Follower) inherit(earlier *Follower) {
+	f.resync = earlier.wentBack.Load() // before the state, which publish changes first
+	f.wentBack.Store(f.resync)
+	if s := earlier.current.Load(); s != nil {
+		f.current.Store(&snapshot{table: s.table, seq: s.seq})
+	}
 }
 
 // pollTime is how long to let the server wait: five sixths of what we may be
@@ -141,6 +160,7 @@ func (c *FollowerConfig) check() error {
 	refuse(c.ClientID == "", "ClientID is required")
 	refuse(c.HTTPClient == nil, "HTTPClient is required: the feed is for clients with a certificate")
 	refuse(c.Keys == nil, "Keys is required")
+	refuse(c.Earlier != nil && c.Earlier.issuer != c.Issuer, "Earlier follows another issuer than %q", c.Issuer)
 	refuse(c.MaxStaleness < minStaleness || c.MaxStaleness > maxStaleness,
 		"MaxStaleness %v is not between %v and %v", c.MaxStaleness, minStaleness, maxStaleness)
 	return errors.Join(problems...)

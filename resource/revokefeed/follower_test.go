@@ -313,6 +313,39 @@ func TestCaughtUpAfterRollback(t *testing.T) {
 	}
 }
 
+// TestSuccessorForgetsNothing: a follower that takes another's place serves nobody
+// before it is answered, and then knows what the server has forgotten meanwhile:
+// before it has gone back, while it is behind, and when it has caught up.
+func TestSuccessorForgetsNothing(t *testing.T) {
+	forget := func(s *server) { s.change(func() { s.seq, s.entries = 1, s.entries[:1] }) }
+	for name, steps := range map[string]struct{ before, between func(s *server) }{
+		"an honest server": {func(*server) {}, func(*server) {}},
+		"behind":           {func(s *server) { forget(s); pass(time.Minute) }, func(s *server) { s.publish(bystander) }},
+		"caught up":        {func(s *server) { forget(s); pass(time.Minute); s.publish(bystander, bystander); pass(3 * time.Second) }, func(*server) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t)
+				s.publish(bystander, denyToken)
+				earlier := s.follow(t)
+				synctest.Wait()
+				steps.before(s)
+				s.lie(func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(http.StatusForbidden); return true })
+				f := s.follow(t, func(c *revokefeed.FollowerConfig) { c.Earlier = earlier })
+				synctest.Wait()
+				expect(t, f, decision.TokenRevoked, true)
+				s.lie(nil)
+				steps.between(s)
+				pass(3 * time.Second)
+				expect(t, f, decision.TokenRevoked, false)
+				s.publish(lift(denyToken)) // it is a follower like any other
+				pass(time.Second)
+				expect(t, f, "", false)
+			})
+		})
+	}
+}
+
 // TestGenerationsStayUp: not even a full feed lowers one.
 func TestGenerationsStayUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

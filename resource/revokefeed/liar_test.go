@@ -192,6 +192,11 @@ func TestNewFollowerRefuses(t *testing.T) {
 		{func(c *revokefeed.FollowerConfig) { c.ClientID = "" }, "revokefeed: ClientID is required"},
 		{func(c *revokefeed.FollowerConfig) { c.HTTPClient = nil }, "revokefeed: HTTPClient is required: the feed is for clients with a certificate"},
 		{func(c *revokefeed.FollowerConfig) { c.Keys = nil }, "revokefeed: Keys is required"},
+		{func(c *revokefeed.FollowerConfig) {
+			c.Issuer = "https://other.example"
+			c.Earlier, _ = revokefeed.NewFollower(*c)
+			c.Issuer = issuerURL
+		}, "revokefeed: Earlier follows another issuer than \"https://as.example\""},
 		{func(c *revokefeed.FollowerConfig) { c.MaxStaleness = time.Millisecond }, "revokefeed: MaxStaleness 1ms is not between 1s and 1h0m0s"},
 		{func(c *revokefeed.FollowerConfig) { c.MaxStaleness = 2 * time.Hour }, "revokefeed: MaxStaleness 2h0m0s is not between 1s and 1h0m0s"},
 	} {

@@ -33,7 +33,7 @@ func (f *Follower) ask() question {
 		return question{after: f.draft.seq}
 	case s == nil || f.resync:
 		return question{}
-	case f.failures > 0:
+	case f.failures > 0 || s.good.IsZero():
 		return question{after: s.seq}
 	}
 	return question{after: s.seq, wait: f.wait}

@@ -81,7 +81,8 @@ func (f *Follower) accept(feed *Feed, received time.Time) error {
 	case known != nil && feed.Head < known.seq:
 		// From here on its numbers may stand for other entries than those we have:
 		// when it has caught up, a delta would leave out what came in between.
-		f.draft, f.resync, f.wentBack = nil, true, true
+		f.draft, f.resync = nil, true
+		f.wentBack.Store(true)
 		return fmt.Errorf("%w from %d to %d; it is refused", ErrRollback, known.seq, feed.Head)
 	}
 	if err := f.begin(feed, known); err != nil {
@@ -104,7 +105,7 @@ func (f *Follower) begin(feed *Feed, known *snapshot) error {
 		// Taken, it could go round like this for ever.
 		f.draft, f.resync = nil, true
 		return errors.New("revokefeed: a new beginning came instead of the rest")
-	case feed.Full && f.wentBack: // it has forgotten, we have not
+	case feed.Full && f.wentBack.Load(): // it has forgotten, we have not
 		f.draft = newDraft(tableOf(known), tableOf(known), 0)
 	case feed.Full:
 		f.draft = newDraft(nil, tableOf(known), 0)
@@ -133,10 +134,11 @@ const sweepEvery = time.Minute
 // publish shows readers the finished draft, known to be current as of received.
 func (f *Follower) publish(received time.Time) {
 	d := f.draft
-	f.draft, f.wentBack = nil, false
+	f.draft = nil
 	if received.Sub(f.pruned) >= sweepEvery {
 		d.prune(received)
 		f.pruned = received
 	}
 	f.current.Store(&snapshot{table: d.finish(), seq: d.seq, good: received})
+	f.wentBack.Store(false)
 }

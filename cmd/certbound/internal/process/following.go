@@ -59,8 +59,12 @@ func (g *generation) follower(o Options, earlier *generation) (*following, error
 	t := transport(g.in.issuerRoots)
 	t.TLSClientConfig.Certificates = []tls.Certificate{*g.in.certificate}
 	t.ResponseHeaderTimeout = 0 // the server is asked to wait
+	var known *revokefeed.Follower
+	if earlier != nil && earlier.feed != nil && earlier.config.Issuer == c.Issuer {
+		known = earlier.feed.Follower // a feed that begins again must not forget
+	}
 	f, err := revokefeed.NewFollower(revokefeed.FollowerConfig{
-		Issuer: c.Issuer, ClientID: c.Revocations.ClientID, HTTPClient: &http.Client{Transport: t}, Keys: g.keys,
+		Issuer: c.Issuer, Earlier: known, ClientID: c.Revocations.ClientID, HTTPClient: &http.Client{Transport: t}, Keys: g.keys,
 		MaxStaleness: time.Duration(c.Revocations.MaxStaleness), Clock: o.clock(), Logger: o.Logger,
 	})
 	if err != nil {

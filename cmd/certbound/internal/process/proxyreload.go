@@ -73,33 +73,26 @@ func (p *Proxy) prove(ctx context.Context, g, earlier *generation) error {
 	if g.feed == nil || g.feed == earlier.feed {
 		return nil
 	}
-	var least int64
-	if earlier.feed != nil && earlier.config.Issuer == g.config.Issuer {
-		least = earlier.feed.Seq() // a feed that begins again must not go back
-	}
 	g.feed.start(p.o.Logger)
-	if err := g.feed.caughtUp(ctx, least); err != nil {
+	if err := g.feed.caughtUp(ctx); err != nil {
 		g.feed.stop()
 		return g.config.Source.Problem("revocations", err)
 	}
 	return nil
 }
 
-// caughtUp waits until the state is current and at least at number least.
-func (f *following) caughtUp(ctx context.Context, least int64) error {
+// caughtUp waits until the state is current.
+func (f *following) caughtUp(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		err := f.ready()
-		if err == nil && f.Seq() >= least {
+		if err == nil {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			if err == nil {
-				err = fmt.Errorf("it is at number %d, before %d, which was heard already", f.Seq(), least)
-			}
 			return fmt.Errorf("the feed cannot be followed by the new settings: %w", err)
 		}
 	}
