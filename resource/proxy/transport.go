@@ -81,6 +81,7 @@ func (c TransportConfig) New() *http.Transport {
 		MaxIdleConns:           512,
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        orDefault(c.IdleConnection, 90*time.Second),
+		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: receiveBuffer},
 	}
 	if c.MaxIdleConnections > 0 {
 		t.MaxIdleConnsPerHost = c.MaxIdleConnections
@@ -95,6 +96,11 @@ func (c TransportConfig) New() *http.Transport {
 	}
 	return t
 }
+
+// receiveBuffer bounds what an upstream that speaks HTTP/2 may send ahead of a
+// caller who does not read. Go's own 4 MiB would let one caller with 250 streams
+// have a gigabyte of answers held for them.
+const receiveBuffer = 256 << 10
 
 func (c TransportConfig) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := &net.Dialer{Timeout: orDefault(c.Dial, 5*time.Second), KeepAlive: 30 * time.Second}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"github.com/certbound/certbound/resource/proxy"
 )
 
@@ -75,6 +77,38 @@ func TestH2C(t *testing.T) {
 			t.Errorf("%q, trailers %v", body, res.Trailer)
 		}
 	})
+}
+
+// TestUpstreamSendsLittleAhead: what an answer may hold while its caller does not
+// read it is what the proxy grants the upstream for a stream.
+func TestUpstreamSendsLittleAhead(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { listener.Close() })
+	granted := make(chan uint32, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close() // which the proxy answers with 502
+		_, _ = io.CopyN(io.Discard, conn, int64(len(http2.ClientPreface)))
+		window := uint32(1 << 31)
+		if frame, err := http2.NewFramer(conn, conn).ReadFrame(); err == nil {
+			if settings, ok := frame.(*http2.SettingsFrame); ok {
+				window, _ = settings.Value(http2.SettingInitialWindowSize)
+			}
+		}
+		granted <- window
+	}()
+	w := newWorld(t, by(t, "http://"+listener.Addr().String(), proxy.TransportConfig{Protocol: proxy.H2C}.New()))
+	if a := w.call(t, "GET", "/accounts"); a.StatusCode != 502 {
+		t.Errorf("%d", a.StatusCode)
+	}
+	if window := <-granted; window > 256<<10 {
+		t.Errorf("a stream may be %d bytes ahead", window)
+	}
 }
 
 // TestMutualTLSUpstream: the upstream learns who the proxy is, and the proxy that
