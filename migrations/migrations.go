@@ -56,16 +56,44 @@ func Latest(d Dialect) (int, error) {
 	return latest, nil
 }
 
+// State is where a database stands.
+type State struct {
+	Version int // of its schema; 0 for an empty one
+	Latest  int // the one this program works with
+}
+
+// Current reports whether there is nothing to migrate.
+func (s State) Current() bool { return s.Version == s.Latest }
+
+// Check returns where the database stands, and refuses what [Up] refuses. It writes
+// nothing. db must be a handle of its own, as for Up.
+func Check(ctx context.Context, d Dialect, db *sql.DB) (State, error) {
+	latest, err := Latest(d)
+	if err != nil {
+		return State{}, err
+	}
+	s, err := newSession(ctx, db)
+	if err != nil {
+		return State{}, err
+	}
+	version, err := s.check(latest)
+	return State{version, latest}, errors.Join(err, s.Close())
+}
+
 // Up brings the database to the latest version. It changes nothing when it is
 // there already, and refuses a database that is newer, dirty or foreign. db must
 // be a handle of its own that the caller closes afterwards: foreign keys are
 // switched off on the connection used.
-func Up(ctx context.Context, d Dialect, db *sql.DB) error {
+//
+// It returns where the database stood. Of several that migrate at once, one finds
+// the old version and the others find that there is nothing to do.
+func Up(ctx context.Context, d Dialect, db *sql.DB) (found State, err error) {
 	latest, err := Latest(d)
 	if err != nil {
-		return err
+		return State{}, err
 	}
-	return To(ctx, d, db, latest)
+	version, err := to(ctx, d, db, latest, latest)
+	return State{version, latest}, err
 }
 
 // To brings the database to the given version, up or down; 0 removes all of our
@@ -78,20 +106,27 @@ func To(ctx context.Context, d Dialect, db *sql.DB, version int) error {
 	if version < 0 || version > latest {
 		return fmt.Errorf("migrations: there is no version %d: this program knows 0 to %d", version, latest)
 	}
+	_, err = to(ctx, d, db, version, latest)
+	return err
+}
+
+// to returns the version it found.
+func to(ctx context.Context, d Dialect, db *sql.DB, version, latest int) (found int, err error) {
 	s, err := newSession(ctx, db)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	current, err := s.check(latest)
-	if err != nil || current == version {
-		return errors.Join(err, s.Close())
+	s.found, err = s.check(latest)
+	if err != nil || s.found == version {
+		return s.found, errors.Join(err, s.Close())
 	}
-	return s.run(d, func(m *migrate.Migrate) error {
+	err = s.run(d, func(m *migrate.Migrate) error {
 		if version == 0 {
 			return m.Down()
 		}
 		return m.Migrate(uint(version))
 	})
+	return s.found, err
 }
 
 // Version returns the version the database is at, 0 for an empty one. The error

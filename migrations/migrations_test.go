@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,7 +37,7 @@ func handle(t testing.TB, path string) *sql.DB {
 
 func up(t testing.TB, db *sql.DB) {
 	t.Helper()
-	if err := Up(t.Context(), SQLite, db); err != nil {
+	if _, err := Up(t.Context(), SQLite, db); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -163,8 +164,10 @@ func TestRefused(t *testing.T) {
 			up(t, db)
 			exec(t, db, c.statement)
 			before := schema(t, db)
+			_, upErr := Up(t.Context(), SQLite, db)
+			_, checkErr := Check(t.Context(), SQLite, db)
 			for name, err := range map[string]error{
-				"Up": Up(t.Context(), SQLite, db), "Down": To(t.Context(), SQLite, db, 0),
+				"Up": upErr, "Check": checkErr, "Down": To(t.Context(), SQLite, db, 0),
 			} {
 				if !errors.Is(err, c.is) || err.Error() != c.want {
 					t.Errorf("%s: got error\n%v\nwant\n%s", name, err, c.want)
@@ -186,7 +189,8 @@ func TestUnknownVersionsAndDialects(t *testing.T) {
 	}
 	for _, call := range []func() error{
 		func() error { _, err := Latest("oracle"); return err },
-		func() error { return Up(t.Context(), "oracle", db) },
+		func() error { _, err := Up(t.Context(), "oracle", db); return err },
+		func() error { _, err := Check(t.Context(), "oracle", db); return err },
 		func() error { return To(t.Context(), "oracle", db, 0) },
 	} {
 		if err := call(); err == nil || err.Error() != `migrations: no migrations for dialect "oracle"` {
@@ -195,19 +199,28 @@ func TestUnknownVersionsAndDialects(t *testing.T) {
 	}
 }
 
-// TestTogether: processes that start at once on one new file take turns.
+// TestTogether: processes that start at once on one new file take turns, and one of
+// them says that it was the one that migrated.
 func TestTogether(t *testing.T) {
 	path := newFile(t)
 	var wg sync.WaitGroup
+	var migrated atomic.Int32
 	for range 8 {
 		db := handle(t, path)
 		wg.Go(func() {
-			if err := Up(t.Context(), SQLite, db); err != nil {
+			found, err := Up(t.Context(), SQLite, db)
+			if err != nil {
 				t.Error(err)
+			}
+			if !found.Current() {
+				migrated.Add(1)
 			}
 		})
 	}
 	wg.Wait()
+	if n := migrated.Load(); n != 1 {
+		t.Errorf("%d say that they migrated, want 1", n)
+	}
 	latest, err := Latest(SQLite)
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +260,7 @@ func TestCancelled(t *testing.T) {
 	db := handle(t, newFile(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Up(ctx, SQLite, db); !errors.Is(err, context.Canceled) {
+	if _, err := Up(ctx, SQLite, db); !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want context.Canceled", err)
 	}
 	if _, err := Version(ctx, db); !errors.Is(err, context.Canceled) {
@@ -272,7 +285,7 @@ func TestLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	err = Up(t.Context(), SQLite, db)
+	_, err = Up(t.Context(), SQLite, db)
 	if err == nil || !strings.HasPrefix(err.Error(), "migrations: lock: ") || !strings.Contains(err.Error(), "SQLITE_BUSY") {
 		t.Errorf("got error %v, want SQLITE_BUSY", err)
 	}

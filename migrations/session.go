@@ -18,6 +18,7 @@ type session struct {
 	ctx    context.Context // of Up; golang-migrate passes none
 	conn   *sql.Conn
 	failed bool // something in the transaction went wrong: roll back
+	found  int  // the version before, as read under the lock once there is one
 }
 
 var _ database.Driver = (*session)(nil)
@@ -89,6 +90,11 @@ func (s *session) Lock() error {
 	if err != nil { // there will be no Unlock
 		return errors.Join(err, s.Unlock())
 	}
+	version, _, err := s.Version() // another process may have been first
+	if err != nil {
+		return errors.Join(err, s.Unlock())
+	}
+	s.found = max(version, 0)
 	return nil
 }
 

@@ -80,7 +80,7 @@ reached, 3 a check failed.`,
 	root.AddCommand(
 		m.devCommand(), m.demoCommand(), m.serveCommand(), m.proxyCommand(),
 		m.tokenCommand(), m.configCommand(), m.policyCommand(), m.versionCommand(),
-		m.partnerCommand(), m.clientCommand(), m.apiCommand(), m.trustCommand(), m.certCommand(), m.caCommand(), m.keyCommand(), m.adminCommand(), audit, m.explainCommand(), m.selftestCommand(), m.doctorCommand(),
+		m.partnerCommand(), m.clientCommand(), m.apiCommand(), m.trustCommand(), m.certCommand(), m.caCommand(), m.keyCommand(), m.adminCommand(), audit, m.explainCommand(), m.selftestCommand(), m.doctorCommand(), m.healthcheckCommand(), m.migrateCommand(),
 	)
 	return root
 }

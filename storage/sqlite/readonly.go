@@ -16,7 +16,7 @@ var ErrOutdated = errors.New("sqlite: the schema is not that of this program")
 
 // OpenReadOnly opens an existing database to look at it: nothing is created,
 // migrated or written but SQLite's own files beside it, and Update fails. A schema that is not up to date is
-// ErrOutdated, wrapped.
+// ErrOutdated, wrapped; what Open refuses is refused.
 func OpenReadOnly(ctx context.Context, path string, o Options) (storage.Store, error) {
 	o = o.withDefaults()
 	if info, err := os.Stat(path); err != nil {
@@ -32,10 +32,9 @@ func OpenReadOnly(ctx context.Context, path string, o Options) (storage.Store, e
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: open database %s: %w", path, err)
 	}
-	version, err := migrations.Version(ctx, db)
-	latest, latestErr := migrations.Latest(migrations.SQLite)
-	if err = errors.Join(err, latestErr); err == nil && version != latest {
-		err = fmt.Errorf("%w: it is at version %d, this program's is %d", ErrOutdated, version, latest)
+	state, err := migrations.Check(ctx, migrations.SQLite, db)
+	if err == nil && !state.Current() {
+		err = fmt.Errorf("%w: it is at version %d, this program's is %d", ErrOutdated, state.Version, state.Latest)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open database %s: %w", path, err), db.Close())

@@ -44,34 +44,44 @@ func (o Options) withDefaults() Options {
 // 0600) and brings its schema up to date. It refuses a file that is no database
 // of ours, is cut short, or was written by a newer program. Errors name the file.
 func Open(ctx context.Context, path string, o Options) (storage.Store, error) {
-	o = o.withDefaults()
-	path, err := prepareFile(ctx, path, o.Logger)
-	if err != nil {
+	store, _, err := open(ctx, path, o.withDefaults())
+	if err != nil { // and not a nil *sqlstore.Store that is no nil storage.Store
 		return nil, err
 	}
-	if err := migrate(ctx, path, o); err != nil {
-		return nil, fmt.Errorf("sqlite: open database %s: %w", path, err)
+	return store, nil
+}
+
+// open also returns where the schema stood before.
+func open(ctx context.Context, path string, o Options) (*sqlstore.Store, migrations.State, error) {
+	path, err := prepareFile(ctx, path, o.Logger)
+	if err != nil {
+		return nil, migrations.State{}, err
+	}
+	found, err := migrate(ctx, path, o)
+	if err != nil {
+		return nil, found, fmt.Errorf("sqlite: open database %s: %w", path, err)
 	}
 	writes, err := openHandle(ctx, path, o, 1, "_txlock=immediate")
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: open database %s: %w", path, err)
+		return nil, found, fmt.Errorf("sqlite: open database %s: %w", path, err)
 	}
 	reads, err := openHandle(ctx, path, o, o.Readers, "_pragma=query_only(1)")
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: open database %s: %w", path, errors.Join(err, writes.Close()))
+		return nil, found, fmt.Errorf("sqlite: open database %s: %w", path, errors.Join(err, writes.Close()))
 	}
-	return sqlstore.New(sqlstore.Config{Reads: reads, Writes: writes, Dialect: dialect()}), nil
+	return sqlstore.New(sqlstore.Config{Reads: reads, Writes: writes, Dialect: dialect()}), found, nil
 }
 
 // migrate uses a handle of its own, without the settings of the others: tables
 // are rebuilt with foreign keys off.
-func migrate(ctx context.Context, path string, o Options) error {
+func migrate(ctx context.Context, path string, o Options) (found migrations.State, err error) {
 	// Before there is a table, or it cannot be chosen any more; see reclaim.
 	db, err := sql.Open("sqlite", dsn(path, o)+"&_pragma=auto_vacuum(INCREMENTAL)")
 	if err != nil {
-		return err
+		return found, err
 	}
-	return errors.Join(migrations.Up(ctx, migrations.SQLite, db), db.Close())
+	found, err = migrations.Up(ctx, migrations.SQLite, db)
+	return found, errors.Join(err, db.Close())
 }
 
 // openHandle opens a pool of connections that are all set up alike, and checks

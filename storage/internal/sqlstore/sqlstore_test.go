@@ -36,7 +36,8 @@ func newStore(t testing.TB, d Dialect) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(migrations.Up(t.Context(), migrations.SQLite, schema), schema.Close()); err != nil {
+	_, err = migrations.Up(t.Context(), migrations.SQLite, schema)
+	if err := errors.Join(err, schema.Close()); err != nil {
 		t.Fatal(err)
 	}
 	db, err := sql.Open("sqlite", path)
