@@ -7,8 +7,11 @@
 #
 #   docker build -t certbound .
 #   docker run --rm certbound version
-#   docker run -v certbound-data:/var/lib/certbound -v ./as.yaml:/etc/certbound/as.yaml:ro \
-#     -p 8443:8443 certbound serve --config /etc/certbound/as.yaml
+#   docker run -v certbound-data:/var/lib/certbound -v ./as:/etc/certbound:ro \
+#     -p 8443:8443 certbound serve --config /etc/certbound/certbound.yaml
+#
+# The health check reads that name. For another one give its command (--health-cmd and
+# the like), and --no-healthcheck to what is neither serve nor proxy; docs/operation.md.
 
 FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
@@ -30,5 +33,8 @@ USER 65532:65532
 WORKDIR /var/lib/certbound
 VOLUME /var/lib/certbound
 EXPOSE 8443 8444
+# Longer than healthcheck's own 5 s, so that it is there to say why.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 \
+  CMD ["/usr/local/bin/certbound", "healthcheck", "--config", "/etc/certbound/certbound.yaml"]
 ENTRYPOINT ["/usr/local/bin/certbound"]
 CMD ["version"]

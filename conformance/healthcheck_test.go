@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -240,5 +241,30 @@ func TestHealthcheckNeedsToKnowWhere(t *testing.T) {
 		if result := harness.Run(t, "healthcheck", "--config", file); result.Code != 1 {
 			t.Errorf("%s: code %d", name, result.Code)
 		}
+	}
+}
+
+// TestImageHealthcheck runs the health check of the Dockerfile as it stands there, but
+// for where the files are.
+func TestImageHealthcheck(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "\nHEALTHCHECK ")
+	_, rest, foundCommand := strings.Cut(rest, "CMD ")
+	line, _, _ := strings.Cut(rest, "\n")
+	var command []string
+	if err := json.Unmarshal([]byte(line), &command); !found || !foundCommand || err != nil || len(command) != 4 {
+		t.Fatalf("%q: %v", line, err)
+	}
+	binary, file := command[0], command[3]
+	expectMentions(t, string(text), "\nCOPY --from=build /out/certbound "+binary+"\n", "\nENTRYPOINT [\""+binary+"\"]\n", "certbound serve --config "+file+"\n")
+	site := harness.NewSite(t, newUpstream(t).URL)
+	site.StartWith(t)
+	command[3], _ = site.WriteConfigs(t)
+	if result := harness.Run(t, command[1:]...); result.Code != 0 {
+		t.Errorf("code %d: %s", result.Code, result.Stderr)
 	}
 }

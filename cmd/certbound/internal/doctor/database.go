@@ -28,7 +28,7 @@ func (e *examination) database(ctx context.Context, c *config.Serve) {
 		e.add(Finding{Warning, "database", err.Error(), "the first start makes an empty one; when there should be one, it was lost or the path is wrong", "start certbound serve, or restore a backup"})
 		return
 	case errors.Is(err, sqlite.ErrOutdated):
-		e.add(Finding{Warning, "database", err.Error(), "the next start migrates it, and older programs cannot read it afterwards", "make a backup before the start"})
+		e.add(Finding{Warning, "database", err.Error(), "the next start migrates it, and older programs cannot read it afterwards", "make a backup; then start certbound serve, or certbound migrate without starting it"})
 		return
 	case err != nil:
 		e.add(Finding{Problem, "database", err.Error(), "certbound serve does not start", "see the message"})
