@@ -240,7 +240,7 @@ func (s *Server) endpoints(c Config, authenticator *clientauth.Authenticator, to
 	})
 	e.feed, errs[4] = revoke.NewFeed(revoke.FeedConfig{
 		Issuer: c.Issuer, Authenticator: authenticator, Records: c.Store, Signer: c.FeedKeys, Audit: s.audit,
-		Notifier: notifier, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
+		Notifier: notifier, Rate: &s.rates.Feed, Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
 	e.enrollment, errs[5] = s.newEnrollment(c, authenticator)
 	return &e, errors.Join(errs[:]...)

@@ -21,8 +21,9 @@ func perHour(n int) map[string]any { return map[string]any{"requests": n, "per":
 // reload sets it free.
 func TestRatesOfClients(t *testing.T) {
 	site := harness.NewSite(t, newUpstream(t).URL)
+	site.Follow(t)
 	site.Serve["ops"] = map[string]any{"listen": "127.0.0.1:0"}
-	site.Serve["rate_limits"] = map[string]any{"token": perHour(4), "introspection": perHour(2), "revocation": perHour(1)}
+	site.Serve["rate_limits"] = map[string]any{"token": perHour(4), "introspection": perHour(2), "revocation": perHour(1), "feed": perHour(2)}
 	d := site.StartWith(t)
 	d.Ops = "http://" + d.Stderr.WaitFor(t, "listening ops", func(l harness.Line) bool {
 		return l.Text("msg") == "listening" && l.Text("listener") == "ops"
@@ -62,8 +63,22 @@ func TestRatesOfClients(t *testing.T) {
 	}
 	expectLimited(t, d, post("/oauth2/revoke", &one, "one", tokens[1]))
 
+	feed := func(pair *keystest.Pair, client string) *harness.Response {
+		return d.Send(t, harness.Request{Method: http.MethodGet, URL: d.Issuer + "/oauth2/revocations?client_id=" + client, Pair: pair})
+	}
+	rs := site.Client(t, "rs")
+	for range 3 { // with another's certificate
+		expectRefusal(t, d, feed(&one, "rs"), unbelieved("subject_mismatch"))
+	}
+	for range 2 {
+		if resp := feed(&rs, "rs"); resp.Status != http.StatusOK {
+			t.Errorf("feed: %s", resp)
+		}
+	}
+	expectLimited(t, d, feed(&rs, "rs"))
+
 	m := scrape(t, d)
-	for journey, want := range map[string]float64{"token_request": 3, "introspection_request": 1, "revocation_request": 1} {
+	for journey, want := range map[string]float64{"token_request": 3, "introspection_request": 1, "revocation_request": 1, "feed_request": 1} {
 		if n := m.value("certbound_decisions_total", "journey", journey, "outcome", "refuse", "reason", "rate_limited"); n != want {
 			t.Errorf("%s: %v counted as rate_limited, want %v", journey, n, want)
 		}

@@ -17,12 +17,12 @@ import (
 
 // Config says how many requests each client may make. A zero rate means no bound.
 type Config struct {
-	Token, Introspection, Revocation ratelimit.Config
+	Token, Introspection, Revocation, Feed ratelimit.Config
 }
 
 // Rates are the counters behind a Config. The zero value bounds nothing.
 type Rates struct {
-	Token, Introspection, Revocation Rate
+	Token, Introspection, Revocation, Feed Rate
 
 	mu     sync.Mutex // held by Set
 	config Config
@@ -56,6 +56,7 @@ func (r *Rates) Set(c Config) error {
 		{&r.Token, r.config.Token, c.Token},
 		{&r.Introspection, r.config.Introspection, c.Introspection},
 		{&r.Revocation, r.config.Revocation, c.Revocation},
+		{&r.Feed, r.config.Feed, c.Feed},
 	} {
 		if one.old == one.next {
 			continue

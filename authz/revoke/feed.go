@@ -11,6 +11,7 @@ import (
 	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/oauth"
+	"github.com/certbound/certbound/authz/rates"
 	"github.com/certbound/certbound/resource/decision"
 	"github.com/certbound/certbound/resource/revokefeed"
 	"github.com/certbound/certbound/storage"
@@ -34,7 +35,7 @@ type Signer interface {
 // FeedAudit records refusals within bounds, and never blocks.
 type FeedAudit interface{ Refused(e audit.Event) }
 
-// FeedConfig holds the feed's dependencies; all are required but Observe.
+// FeedConfig holds the feed's dependencies; all are required but Rate and Observe.
 type FeedConfig struct {
 	Issuer        string // the iss claim
 	Authenticator *clientauth.Authenticator
@@ -42,6 +43,7 @@ type FeedConfig struct {
 	Signer        Signer
 	Audit         FeedAudit
 	Notifier      *Notifier
+	Rate          *rates.Rate // of each client; nil: no bound
 	Clock         func() time.Time
 	Logger        *slog.Logger
 	Observe       func(*decision.Decision) // see decision.Sink; nil: nobody listens
@@ -107,8 +109,14 @@ func (f *Feed) follow(w http.ResponseWriter, r *http.Request, evidence *decision
 	if refusal != nil {
 		return "", refusal
 	}
-	// 2. The follower: RFC 8705 §2, and a resource server of ours.
-	if refusal := f.admit(r, form, evidence); refusal != nil {
+	// 2. The follower: RFC 8705 §2, a resource server of ours, and its rate.
+	client, refusal := f.admit(r, form, evidence)
+	if refusal != nil {
+		return "", refusal
+	}
+	// Counted when it asks, however long it waits then: the instances of a resource
+	// server are one client, and each asks again after every answer.
+	if refusal := f.Rate.Take(f.Clock(), client); refusal != nil {
 		return "", refusal
 	}
 	// 3. The wait for something new.
@@ -119,7 +127,7 @@ func (f *Feed) follow(w http.ResponseWriter, r *http.Request, evidence *decision
 	// 4. What was checked before a wait may no longer hold after it (design rule 1):
 	// it may be this follower that has been disabled.
 	if waited {
-		if refusal := f.admit(r, form, evidence); refusal != nil {
+		if _, refusal := f.admit(r, form, evidence); refusal != nil {
 			return "", refusal
 		}
 	}
@@ -127,20 +135,20 @@ func (f *Feed) follow(w http.ResponseWriter, r *http.Request, evidence *decision
 	return f.signed(r.Context(), q.after)
 }
 
-// admit authenticates the caller and wants it to be a resource server.
-func (f *Feed) admit(r *http.Request, form oauth.Form, evidence *decision.Evidence) *oauth.Error {
+// admit authenticates the caller, wants it to be a resource server, and says which.
+func (f *Feed) admit(r *http.Request, form oauth.Form, evidence *decision.Evidence) (clientID string, refusal *oauth.Error) {
 	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
 	defer cancel()
 	client, refusal := f.Authenticator.Authenticate(r.WithContext(ctx), form, evidence)
 	if refusal != nil {
-		return refusal
+		return "", refusal
 	}
 	is, err := f.Records.IsResourceServer(ctx, client.Client.ID)
 	switch {
 	case err != nil:
-		return oauth.RefuseFor(decision.StorageUnavailable, err)
+		return "", oauth.RefuseFor(decision.StorageUnavailable, err)
 	case !is:
-		return oauth.Refuse(decision.NotAResourceServer, "no API names this client among its resource servers")
+		return "", oauth.Refuse(decision.NotAResourceServer, "no API names this client among its resource servers")
 	}
-	return nil
+	return client.Client.ID, nil
 }

@@ -84,6 +84,7 @@ func (s *Serve) Lowered(next *Serve) (ways []string) {
 		{"token", s.RateLimits.Token, next.RateLimits.Token},
 		{"introspection", s.RateLimits.Introspection, next.RateLimits.Introspection},
 		{"revocation", s.RateLimits.Revocation, next.RateLimits.Revocation},
+		{"feed", s.RateLimits.Feed, next.RateLimits.Feed},
 	} {
 		if one.was.Requests > 0 && one.is.Requests == 0 {
 			ways = append(ways, "rate_limits."+one.name+": taken away")

@@ -69,7 +69,7 @@ func TestLowered(t *testing.T) {
 	was, is := &config.Serve{RateLimits: config.DefaultClientRates()}, &config.Serve{}
 	is.Fetch.SystemRoots, is.Fetch.AllowPrivate = true, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	want := []string{
-		"rate_limits.token: taken away", "rate_limits.introspection: taken away", "rate_limits.revocation: taken away",
+		"rate_limits.token: taken away", "rate_limits.introspection: taken away", "rate_limits.revocation: taken away", "rate_limits.feed: taken away",
 		"fetch.system_roots: the operating system's roots are believed", "fetch.allow_private: 10.0.0.0/8 may be called",
 	}
 	if diff := cmp.Diff(want, was.Lowered(is)); diff != "" {

@@ -20,6 +20,10 @@ type ClientRates struct {
 	// Revocation is the rate of tokens revoked. Each is carried by every resource
 	// server until the token would have ended. Default 6000 in 1m.
 	Revocation Rate `yaml:"revocation"`
+	// Feed is the rate of questions for the revocation feed, all instances of a resource
+	// server together. Each asks ten times a second at most, and when nothing is revoked
+	// once in 25 s. Default 2000 in 1s.
+	Feed Rate `yaml:"feed"`
 }
 
 // DefaultClientRates are far above what a client that keeps its token until it ends
@@ -29,6 +33,7 @@ func DefaultClientRates() ClientRates {
 		Token:         Rate{Requests: 5000, Per: Duration(time.Second)},
 		Introspection: Rate{Requests: 10_000, Per: Duration(time.Second)},
 		Revocation:    Rate{Requests: 6000, Per: Duration(time.Minute)},
+		Feed:          Rate{Requests: 2000, Per: Duration(time.Second)},
 	}
 }
 
@@ -36,7 +41,7 @@ func (r *ClientRates) validate(c *checker) {
 	for _, one := range []struct {
 		name string
 		rate Rate
-	}{{"token", r.Token}, {"introspection", r.Introspection}, {"revocation", r.Revocation}} {
+	}{{"token", r.Token}, {"introspection", r.Introspection}, {"revocation", r.Revocation}, {"feed", r.Feed}} {
 		if one.rate.Requests == 0 {
 			continue
 		}
@@ -46,7 +51,9 @@ func (r *ClientRates) validate(c *checker) {
 
 // Rates are the rates as package authz takes them.
 func (r *ClientRates) Rates() rates.Config {
-	return rates.Config{Token: r.Token.bound(), Introspection: r.Introspection.bound(), Revocation: r.Revocation.bound()}
+	return rates.Config{
+		Token: r.Token.bound(), Introspection: r.Introspection.bound(), Revocation: r.Revocation.bound(), Feed: r.Feed.bound(),
+	}
 }
 
 // bound is config of a rate that no requests take away.

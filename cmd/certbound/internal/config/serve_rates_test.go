@@ -11,7 +11,7 @@ import (
 )
 
 func TestClientRates(t *testing.T) {
-	file := write(t, "serve.yaml", serveYAML+"rate_limits:\n  token: {requests: 7}\n  introspection: {requests: 0}\n  revocation: {requests: 5, per: 2m, burst: 9}\n")
+	file := write(t, "serve.yaml", serveYAML+"rate_limits:\n  token: {requests: 7}\n  introspection: {requests: 0}\n  revocation: {requests: 5, per: 2m, burst: 9}\n  feed: {requests: 3}\n")
 	got, _, err := config.LoadServe(file, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -19,6 +19,7 @@ func TestClientRates(t *testing.T) {
 	want := rates.Config{
 		Token:      ratelimit.Config{Requests: 7, Per: time.Second},
 		Revocation: ratelimit.Config{Requests: 5, Per: 2 * time.Minute, Burst: 9},
+		Feed:       ratelimit.Config{Requests: 3, Per: time.Second},
 	}
 	if have := got.RateLimits.Rates(); have != want {
 		t.Errorf("got %+v, want %+v", have, want)
