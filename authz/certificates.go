@@ -72,7 +72,11 @@ const (
 
 	// forgetAfter is how long after its end a certificate is remembered that was only
 	// seen.
-	forgetAfter  = 7 * 24 * time.Hour
+	forgetAfter = 7 * 24 * time.Hour
+	// forgetLinksAfter is how long after its end an enrolment link can still be read. The
+	// audit trail keeps it as long as anything.
+	forgetLinksAfter = 90 * 24 * time.Hour
+
 	forgetAtOnce = 1000
 )
 
@@ -114,12 +118,15 @@ func tellOne(ctx context.Context, tx storage.Tx, c *storage.Certificate, now tim
 	return tx.ToldRetired(ctx, c.Thumbprint)
 }
 
-// tidyCertificates forgets what was only seen and is long over, and seals what a
-// replaced key-encryption key has sealed.
+// tidyCertificates forgets what was only seen and is long over, and old enrolment
+// links, and seals what a replaced key-encryption key has sealed.
 func (s *Server) tidyCertificates(ctx context.Context) error {
 	now := s.clock().UTC()
 	err := s.store.Update(ctx, func(tx storage.Tx) error {
-		_, err := tx.ForgetSeen(ctx, now.Add(-forgetAfter), forgetAtOnce)
+		if _, err := tx.ForgetSeen(ctx, now.Add(-forgetAfter), forgetAtOnce); err != nil {
+			return err
+		}
+		_, err := tx.ForgetEnrollments(ctx, now.Add(-forgetLinksAfter), forgetAtOnce)
 		return err
 	})
 	if err != nil || s.sealer == nil {

@@ -103,6 +103,13 @@ const (
 // Registered reports whether somebody decided that the certificate is the client's.
 func (c *Certificate) Registered() bool { return c.Source != CertificateSeen }
 
+// Credential reports whether a self_signed_tls_client_auth client authenticates with
+// the certificate (RFC 8705 §2.2). What was seen or signed here when the client was
+// registered for tls_client_auth is no credential of that method.
+func (c *Certificate) Credential() bool {
+	return c.Source == CertificateRegistered || c.Source == CertificatePublished
+}
+
 // KeySet is how it went with a client's JWKSURI. It begins, due at once, when the
 // client gets the address, and ends when the client loses it. What was read last
 // are the client's certificates.

@@ -33,6 +33,9 @@ type EnrollmentWriter interface {
 	// CancelEnrollment lets an unused link expire now; ErrNotFound if there is none, or
 	// it was used.
 	CancelEnrollment(ctx context.Context, id string, now time.Time) error
+	// ForgetEnrollments deletes at most limit links, used or not, that expired before a
+	// time, the oldest first, and returns how many.
+	ForgetEnrollments(ctx context.Context, before time.Time, limit int) (int64, error)
 	// PutEnrollmentIssuer inserts or replaces who signs for a trust bundle; ErrConflict
 	// if there is no such bundle.
 	PutEnrollmentIssuer(ctx context.Context, i EnrollmentIssuer) error

@@ -72,6 +72,20 @@ func testEnrollments(t *testing.T, s storage.Store) {
 		{"no such client", make(func(e *storage.Enrollment) { e.ClientID = "nobody" }), storage.ErrConflict},
 		{"no such bundle", make(func(e *storage.Enrollment) { e.TrustBundle = "nobody's" }), storage.ErrConflict},
 	})
+	forget := func(before, limit int) (n int64) {
+		do(t, s, func(tx storage.Tx) (err error) { n, err = tx.ForgetEnrollments(ctx, at(before), limit); return err })
+		return n
+	}
+	if n := forget(30, 9); n != 0 {
+		t.Errorf("%d links forgotten that end now", n)
+	}
+	if n := forget(9999, 1); n != 1 {
+		t.Errorf("%d links forgotten, want the oldest", n)
+	}
+	same(t, "the other, although used", must[[]storage.Enrollment](t)(s.ClientEnrollments(ctx, "edge")), []storage.Enrollment{first})
+	if n := forget(9999, 9); n != 1 {
+		t.Errorf("%d links forgotten, want the other", n)
+	}
 }
 
 func testEnrollmentIssuers(t *testing.T, s storage.Store) {

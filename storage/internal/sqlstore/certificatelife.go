@@ -99,17 +99,23 @@ func (t *tx) SeeCertificates(ctx context.Context, seen []storage.Certificate) er
 }
 
 // ForgetSeen implements storage.CertificateWriter.
-func (t *tx) ForgetSeen(ctx context.Context, before time.Time, limit int) (n int64, err error) {
+func (t *tx) ForgetSeen(ctx context.Context, before time.Time, limit int) (int64, error) {
+	return t.forget(ctx, `
+		DELETE FROM certificates WHERE thumbprint IN (
+			SELECT thumbprint FROM certificates WHERE not_after < $1 AND source = 'seen' ORDER BY not_after LIMIT $2) RETURNING 1`,
+		before.Unix(), limit)
+}
+
+// forget deletes what nobody needs any more and no registration rests on, and counts
+// it.
+func (t *tx) forget(ctx context.Context, text string, args ...any) (n int64, err error) {
 	if t.failed != nil {
 		return 0, t.failed
 	}
-	err = t.each(ctx, `
-		DELETE FROM certificates WHERE thumbprint IN (
-			SELECT thumbprint FROM certificates WHERE not_after < $1 AND source = 'seen' ORDER BY not_after LIMIT $2) RETURNING 1`,
-		[]any{before.Unix(), limit}, func(scan func(...any) error) error {
-			n++
-			return scan(new(int))
-		})
+	err = t.each(ctx, text, args, func(scan func(...any) error) error {
+		n++
+		return scan(new(int))
+	})
 	if err != nil {
 		return 0, t.fail(err)
 	}

@@ -87,6 +87,14 @@ func (t *tx) CancelEnrollment(ctx context.Context, id string, now time.Time) err
 	return err
 }
 
+// ForgetEnrollments implements storage.EnrollmentWriter.
+func (t *tx) ForgetEnrollments(ctx context.Context, before time.Time, limit int) (int64, error) {
+	return t.forget(ctx, `
+		DELETE FROM enrollments WHERE id IN (
+			SELECT id FROM enrollments WHERE expires_at < $1 ORDER BY expires_at LIMIT $2) RETURNING 1`,
+		before.Unix(), limit)
+}
+
 const selectIssuer = `SELECT trust_bundle, chain_pem, kek_id, sealed, created_at FROM enrollment_issuers `
 
 func scanIssuer(scan func(...any) error) (i storage.EnrollmentIssuer, err error) {

@@ -147,17 +147,6 @@ func notBelowEarlier(column, value string) string {
 }
 
 // PruneFeed implements storage.FeedWriter.
-func (t *tx) PruneFeed(ctx context.Context, now time.Time) (pruned int64, err error) {
-	if t.failed != nil {
-		return 0, t.failed
-	}
-	var one int
-	err = t.each(ctx, pruneExpired, []any{now.Unix()}, func(scan func(...any) error) error {
-		pruned++
-		return scan(&one)
-	})
-	if err != nil {
-		return 0, t.fail(err)
-	}
-	return pruned, nil
+func (t *tx) PruneFeed(ctx context.Context, now time.Time) (int64, error) {
+	return t.forget(ctx, pruneExpired, now.Unix())
 }
