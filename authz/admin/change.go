@@ -88,6 +88,9 @@ func (h *Handler) within(ctx context.Context, c *call, tx storage.Tx, do work, a
 	if err := do(ctx, tx, a); err != nil {
 		return err
 	}
+	if err := c.conditionMet(); err != nil {
+		return err
+	}
 	if c.dryRun {
 		return errDryRun
 	}
@@ -161,6 +164,11 @@ func (c *call) options() error {
 	} else if err := idempotency.CheckKeys(keys); err != nil {
 		q.Bad.Add(idempotency.Header, err.Error())
 	}
+	for _, name := range etag.NotTaken {
+		if len(c.Header.Values(name)) > 0 {
+			q.Bad.Add(name, "is not taken: If-Match is the one condition of a change")
+		}
+	}
 	if err := q.Bad.Err(); err != nil {
 		return err
 	}
@@ -168,6 +176,23 @@ func (c *call) options() error {
 		return refusal.New(refusal.PreconditionRequired, "If-Match is missing")
 	}
 	return nil
+}
+
+// matches holds If-Match against the tag of the record that a change is about.
+func (c *call) matches(tag string) bool {
+	c.matched = true
+	return etag.Matches(c.Header, tag)
+}
+
+// conditionMet undoes a change whose If-Match was held against nothing: what it makes
+// dependent on a state would have been done in any (RFC 9110 §13.1.1).
+func (c *call) conditionMet() error {
+	if c.matched || len(c.Header.Values(etag.Header)) == 0 {
+		return nil
+	}
+	var bad refusal.Invalid
+	bad.Add(etag.Header, "is not taken here: there is no state to compare it with")
+	return bad.Err()
 }
 
 // record writes the audit event of a change.

@@ -73,6 +73,29 @@ func TestIfMatch(t *testing.T) {
 	if a := root.do("POST", "/admin/v1/clients/client-a/enable", "", "If-Match", "*"); a.Status != 200 {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
+	// A condition that nobody looked at would be a change that nobody asked for.
+	for path, body := range map[string]string{"/admin/v1/partners": `{"id":"new"}`, "/admin/v1/keys/rotate": "", "/admin/v1/audit-checkpoints": ""} {
+		for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
+			w.wantProblem(t, root.do("POST", path, body, name, "*"), 422, "input_invalid")
+		}
+	}
+	w.wantProblem(t, root.get("/admin/v1/partners/new"), 404, "record_unknown")
+}
+
+// TestLastCredentialStays: what was seen of a client is none, and does not count.
+func TestLastCredentialStays(t *testing.T) {
+	w := newWorld(t)
+	root, pair := w.as("root"), keystest.SelfSigned(t)
+	mustBe(t, root.post("/admin/v1/clients", selfSigned(t, "edge", pair)), 201)
+	seen := keystest.SelfSigned(t).Cert
+	w.Update(func(ctx context.Context, tx storage.Tx) error {
+		return tx.AddCertificate(ctx, storage.Certificate{
+			Thumbprint: thumbprint.Of(seen), ClientID: "edge", DER: seen.Raw, Source: storage.CertificateEnrolled,
+			NotBefore: seen.NotBefore.UTC(), NotAfter: seen.NotAfter.UTC(), CreatedAt: w.Clock(),
+		})
+	})
+	w.wantProblem(t, root.do("DELETE", "/admin/v1/clients/edge/certificates/"+thumbprint.Of(pair.Cert).String(), ""), 409, "conflict")
+	mustBe(t, root.do("DELETE", "/admin/v1/clients/edge/certificates/"+thumbprint.Of(seen).String(), ""), 204)
 }
 
 // TestOnlySecurityTouchesAdministrators, whatever the verb.

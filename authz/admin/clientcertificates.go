@@ -106,6 +106,16 @@ func certificateFits(ctx context.Context, tx storage.Tx, c *call, client client,
 	return nil
 }
 
+// credentials counts what a self-signed client can authenticate with.
+func credentials(all []storage.Certificate) (n int) {
+	for _, one := range all {
+		if one.Credential() {
+			n++
+		}
+	}
+	return n
+}
+
 // removeCertificate ends a certificate's registration and, as nobody knows which of
 // the client's tokens are bound to it, all its tokens.
 func removeCertificate(h *Handler, c *call) (*answer, error) {
@@ -128,7 +138,7 @@ func removeCertificate(h *Handler, c *call) (*answer, error) {
 			return err
 		case have.ClientID != id:
 			return storage.ErrNotFound
-		case len(owner.certificates) == 1 && owner.Method == storage.SelfSignedTLSClientAuth:
+		case owner.Method == storage.SelfSignedTLSClientAuth && have.Credential() && credentials(owner.certificates) == 1:
 			return refusal.Conflicting(refusal.Taken{Detail: "it is the client's only certificate: add the next one first, or disable the client, or revoke the certificate"})
 		}
 		if err := tx.RemoveCertificate(ctx, id, have.Thumbprint); err != nil {

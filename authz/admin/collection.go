@@ -121,7 +121,7 @@ func (l *collection[T, V]) present(c *call, tx storage.Tx, id string) (have T, v
 		}
 	}
 	view = l.view(c, have)
-	if !etag.Matches(c.Header, l.tag(view)) {
+	if !c.matches(l.tag(view)) {
 		return have, view, refusal.New(refusal.RecordStale, "If-Match names another state of the record")
 	}
 	return have, view, nil

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,17 +124,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.next.Ser
 // none.
 func (h *Handler) router() *mux.Router {
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	allowed := map[string][]string{}
 	for i := range routes {
-		route := &routes[i]
-		router.Path(route.path).Methods(route.method).HandlerFunc(h.handle(route))
-		allowed[route.path] = append(allowed[route.path], route.method)
+		router.Path(routes[i].path).Methods(routes[i].method).HandlerFunc(h.handle(&routes[i]))
 	}
-	for path, methods := range allowed {
-		all := strings.Join(methods, ", ")
-		router.Path(path).HandlerFunc(h.refuseAll(&refusal.Refusal{
-			Reason: decision.MethodNotAllowed, Detail: "the route answers " + all,
-			Header: http.Header{"Allow": {all}},
+	for i := range routes {
+		methods := allowed(i)
+		router.Path(routes[i].path).HandlerFunc(h.refuseAll(&refusal.Refusal{
+			Reason: decision.MethodNotAllowed, Detail: "the route answers " + methods, Header: http.Header{"Allow": {methods}},
 		}))
 	}
 	router.NotFoundHandler = h.refuseAll(refusal.New(decision.RouteUnknown, "no route has this path"))
@@ -149,6 +147,7 @@ type call struct {
 	now      time.Time
 	dryRun   bool
 	twoPairs bool   // Config.SecondPairOfEyes
+	matched  bool   // If-Match was held against a record
 	sent     []byte // the body, once it was read
 }
 
@@ -218,6 +217,22 @@ func (a *answer) write(w http.ResponseWriter, requestID string) {
 		return
 	}
 	refusal.WriteJSON(w, a.code(), "application/json", requestID, a.body)
+}
+
+// allowed are the methods of everything that answers the path of routes[i].
+func allowed(i int) string {
+	var methods []string
+	for _, other := range routes {
+		text, err := mux.NewRouter().Path(other.path).GetPathRegexp()
+		if err != nil { // the table is wrong, which every test would say
+			panic(err)
+		}
+		if regexp.MustCompile(text).MatchString(routes[i].path) {
+			methods = append(methods, other.method)
+		}
+	}
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
 }
 
 // refuseAll answers every request with one refusal.

@@ -158,6 +158,12 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("%s %s: Allow %q", method, path, allow)
 		}
 	}
+	// Of two routes with one path, see clients called from-certificate.
+	for range 3 {
+		if a := root.do("DELETE", "/admin/v1/clients/from-certificate", ""); a.Header.Get("Allow") != "GET, PATCH, POST" {
+			t.Errorf("Allow %q", a.Header.Get("Allow"))
+		}
+	}
 	anyone := as{w, w.HTTPClient(w.http, nil), ""}
 	if a := anyone.get("/admin/v1/issuer"); a.Status != 200 || !strings.Contains(a.Body, `"audience":"https://as.example/admin"`) {
 		t.Errorf("%d %s", a.Status, a.Body)

@@ -35,7 +35,7 @@ type ReasonBody struct {
 // trail.
 func checkReason(reason string, bad *refusal.Invalid) {
 	if registration.CheckName("reason", reason) != nil {
-		bad.At("/reason", "has control characters")
+		bad.At("/reason", "has control or formatting characters")
 	}
 }
 
@@ -78,7 +78,7 @@ func (c *call) texts(known ...string) (map[string]string, error) {
 		case json.Unmarshal(raw, &text) != nil || raw[0] != '"':
 			bad.Add(name, "must be a string")
 		case name != memberCertificate && registration.CheckName(name, text) != nil:
-			bad.Add(name, fmt.Sprintf("must be at most %d bytes without control characters", registration.MaxNameLength))
+			bad.Add(name, fmt.Sprintf("must be at most %d bytes without control or formatting characters", registration.MaxNameLength))
 		}
 		all[name] = text
 	}

@@ -18,11 +18,7 @@ func (a *Authenticator) verifySelfSigned(ctx context.Context, client storage.Cli
 	if err != nil {
 		return storage.Certificate{}, oauth.RefuseFor(decision.StorageUnavailable, err)
 	}
-	// What was seen or signed here when the client was registered for tls_client_auth
-	// is no credential of this method.
-	registered = slices.DeleteFunc(slices.Clone(registered), func(c storage.Certificate) bool {
-		return c.Source != storage.CertificateRegistered && c.Source != storage.CertificatePublished
-	})
+	registered = slices.DeleteFunc(slices.Clone(registered), func(c storage.Certificate) bool { return !c.Credential() })
 	for _, certificate := range registered {
 		if certificate.Thumbprint.Equal(peer.Thumbprint) {
 			return certificate, nil

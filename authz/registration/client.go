@@ -58,6 +58,8 @@ func (c Client) Record(now time.Time) (ClientRecord, Faults) {
 	var all Faults
 	if !oauth.ValidClientID(c.ClientID) {
 		all.Add("client_id", fmt.Errorf("client_id must be 1 to %d characters of visible ASCII", oauth.MaxClientIDLength))
+	} else if dots(c.ClientID) {
+		all.Add("client_id", errDots("client_id"))
 	}
 	all.Add("partner_id", checkID("partner_id", c.PartnerID))
 	all.Add("client_name", CheckName("client_name", c.ClientName))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/certbound/certbound/storage"
 )
@@ -18,6 +19,11 @@ type Partner struct {
 }
 
 const maxIDLength = 128
+
+const (
+	nonJoiner = '\u200c'
+	joiner    = '\u200d'
+)
 
 // MaxNameLength bounds names and other short texts, in bytes.
 const MaxNameLength = 200
@@ -41,17 +47,31 @@ func checkID(field, id string) error {
 	if !ok {
 		return fmt.Errorf("%s must be 1 to %d characters of A-Z a-z 0-9 . _ -", field, maxIDLength)
 	}
+	if dots(id) {
+		return errDots(field)
+	}
 	return nil
 }
 
-// CheckName accepts UTF-8 of at most MaxNameLength bytes without control characters.
+// dots reports an id that is taken for a step in a path: many programs resolve it
+// before they send it, and would reach another record, or none.
+func dots(id string) bool { return id == "." || id == ".." }
+
+func errDots(field string) error {
+	return fmt.Errorf("%s must be something else than . and .., which programs resolve in paths", field)
+}
+
+// CheckName accepts UTF-8 of at most MaxNameLength bytes without what a terminal or a
+// log would not show: control characters (those of C1 too), line and paragraph
+// separators, and format characters, such as those that turn the reading direction.
+// The two joiners that scripts and emoji are written with are text.
 func CheckName(field, name string) error {
 	if len(name) > MaxNameLength {
 		return fmt.Errorf("%s is longer than %d bytes", field, MaxNameLength)
 	}
 	for _, r := range name {
-		if unicode.IsControl(r) || r == 0xfffd {
-			return fmt.Errorf("%s has control characters or is not UTF-8", field)
+		if r == utf8.RuneError || r != joiner && r != nonJoiner && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return fmt.Errorf("%s has control or formatting characters or is not UTF-8", field)
 		}
 	}
 	return nil

@@ -65,7 +65,14 @@ func TestClientRules(t *testing.T) {
 		{"no id", pki(func(c *Client) { c.ClientID = "" }), "client_id must be"},
 		{"id with a space", pki(func(c *Client) { c.ClientID = "a b" }), "client_id must be"},
 		{"no partner", pki(func(c *Client) { c.PartnerID = "" }), "partner_id must be"},
-		{"control character in the name", pki(func(c *Client) { c.ClientName = "a\x1b[31m" }), "client_name has control characters"},
+		{"control character in the name", pki(func(c *Client) { c.ClientName = "a\x1b[31m" }), "client_name has control or formatting characters"},
+		{"control character of C1 in the name", pki(func(c *Client) { c.ClientName = "a\u009b31m" }), "client_name has control or formatting characters"},
+		{"name that reads the other way round", pki(func(c *Client) { c.ClientName = "a\u202eb" }), "client_name has control or formatting characters"},
+		{"name with what nobody sees", pki(func(c *Client) { c.ClientName = "a\u200bb" }), "client_name has control or formatting characters"},
+		{"name of two lines", pki(func(c *Client) { c.ClientName = "a\u2028b" }), "client_name has control or formatting characters"},
+		{"name with joiners", pki(func(c *Client) { c.ClientName = "می\u200cخواهم 👩\u200d💻" }), ""},
+		{"id that is a step in a path", pki(func(c *Client) { c.ClientID = ".." }), "client_id must be something else than . and .."},
+		{"id with dots", pki(func(c *Client) { c.ClientID = "..." }), ""},
 		{"scope grammar", pki(func(c *Client) { c.Scope = "x  y" }), "scope does not follow"},
 		{"no method", pki(func(c *Client) { c.AuthMethod = "" }), "token_endpoint_auth_method must be"},
 		{"secret method", pki(func(c *Client) { c.AuthMethod = "client_secret_basic" }), "token_endpoint_auth_method must be"},
@@ -111,6 +118,7 @@ func TestOtherRules(t *testing.T) {
 		want string
 	}{
 		{"partner id", Set{Partners: []Partner{{ID: "a/b"}}}, `registration: partners[0] "a/b": id must be`},
+		{"partner id that is a step in a path", Set{Partners: []Partner{{ID: "."}}}, "id must be something else than . and .."},
 		{"partner name", Set{Partners: []Partner{{ID: "a", Name: strings.Repeat("x", 201)}}}, "name is longer"},
 		{"relative audience", Set{APIs: []API{{ID: "a", Audience: "accounts", Scopes: []string{"x"}}}}, "absolute URI"},
 		{"audience with fragment", Set{APIs: []API{{ID: "a", Audience: "https://a#b", Scopes: []string{"x"}}}}, "absolute URI"},

@@ -13,6 +13,10 @@ import (
 // Header is the name of the one precondition that changes take.
 const Header = "If-Match"
 
+// NotTaken are the other preconditions. A change that came with one and was made
+// nevertheless would be one that nobody asked for.
+var NotTaken = []string{"If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
+
 // Of is strong (RFC 9110 §8.8.1): it is made of the representation, version
 // included, and so also tells what changes without the record's version, such as
 // a client's certificates or the state of its partner.
