@@ -310,3 +310,22 @@ func TestOneEffectOfManyAtOnce(t *testing.T) {
 		t.Errorf("%v", ids)
 	}
 }
+
+// TestCommandsSendNoPrivateKey: who names the wrong one of two files is told before
+// anything has left the machine.
+func TestCommandsSendNoPrivateKey(t *testing.T) {
+	d := harness.Shared(t)
+	pair := keystest.SelfSigned(t)
+	_, key := pair.WriteFiles(t, t.TempDir(), "wrong")
+	for _, args := range [][]string{
+		{"client", "create", "new", "--partner", "acme", "--bundle", "partners", "--from-cert", key},
+		{"cert", "add", "acme-edge", key},
+		{"trust", "create", "new", "--anchors", key},
+		{"partner", "create", "--file", key},
+	} {
+		result := asAdmin(t, d, args...)
+		if result.Code != 1 || !strings.Contains(result.Stderr, "holds a private key") || !strings.Contains(result.Stderr, "nothing was sent") {
+			t.Errorf("%s: %d %s%s", args[:2], result.Code, result.Stdout, result.Stderr)
+		}
+	}
+}

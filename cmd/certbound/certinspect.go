@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -100,6 +101,16 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: more than %d bytes", path, maxInput)
 	}
 	return data, nil
+}
+
+// readPublic is readFile for what goes to a server. Of the files that are made with a
+// certificate the key is the one that is easily taken for it.
+func readPublic(path string) ([]byte, error) {
+	data, err := readFile(path)
+	if err == nil && bytes.Contains(data, []byte("PRIVATE KEY")) {
+		return nil, fmt.Errorf("%s holds a private key, which nobody but its owner needs; nothing was sent", path)
+	}
+	return data, err
 }
 
 // moment is a flag that takes a time.

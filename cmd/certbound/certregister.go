@@ -58,7 +58,7 @@ func (m *Main) certAdd() *cobra.Command {
 		Long: `add registers a certificate beside those the client has, so that it can change over
 without a moment in which neither is good. Take the old one away with cert remove.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := readFile(args[1])
+			data, err := readPublic(args[1])
 			if err != nil {
 				return err
 			}

@@ -70,7 +70,7 @@ the server makes one; it never changes. Warnings go to stderr.`,
 			}
 			var pem []byte
 			if certificate != "" && !selfSigned {
-				if pem, err = readFile(certificate); err != nil {
+				if pem, err = readPublic(certificate); err != nil {
 					return err
 				}
 			}

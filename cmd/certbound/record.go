@@ -118,7 +118,7 @@ func addDryRun(cmd *cobra.Command, to *bool) {
 func (b *body) read() (map[string]any, error) {
 	all := map[string]any{}
 	if b.file != "" {
-		data, err := readFile(b.file)
+		data, err := readPublic(b.file)
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +161,7 @@ func (m member) value(cmd *cobra.Command) (any, error) {
 		return nil, err
 	}
 	if m.kind == aFile {
-		data, err := readFile(text)
+		data, err := readPublic(text)
 		return string(data), err
 	}
 	return text, nil
