@@ -96,6 +96,15 @@ func (h *Handler) stands(c *call, keyID string) error {
 	return nil
 }
 
+// maySwitch lets only admin:operate disable and enable, by a PATCH as by the routes
+// that are made for it: who may not disable must not undo it either.
+func (c *caller) maySwitch(was, is bool) error {
+	if was == is || c.may(ScopeOperate) {
+		return nil
+	}
+	return refusal.New(decision.ScopeInsufficient, "only "+ScopeOperate+" disables and enables")
+}
+
 // mayTouch lets only admin:security change what belongs to an administrator.
 func (c *caller) mayTouch(target storage.Client) error {
 	if !isAdministrator(target) || c.may(ScopeSecurity) {

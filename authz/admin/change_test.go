@@ -82,6 +82,27 @@ func TestIfMatch(t *testing.T) {
 	w.wantProblem(t, root.get("/admin/v1/partners/new"), 404, "record_unknown")
 }
 
+// TestWriterSwitchesNothing: a PATCH is no way around admin:operate.
+func TestWriterSwitchesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.Update(func(ctx context.Context, tx storage.Tx) error {
+		writer, err := tx.Client(ctx, "writer")
+		if err != nil {
+			return err
+		}
+		writer.Scopes = []string{admin.ScopeRead, admin.ScopeWrite}
+		return tx.UpdateClient(ctx, writer)
+	})
+	root, writer := w.as("root"), w.as("writer")
+	for path, name := range map[string]string{"/admin/v1/clients/client-a": "client_name", "/admin/v1/partners/globex": "name"} {
+		mustBe(t, writer.patch(path, `{"`+name+`":"Other"}`, "*"), 200)
+		w.wantProblem(t, writer.patch(path, `{"disabled":true}`, "*"), 403, "scope_insufficient")
+		mustBe(t, root.patch(path, `{"disabled":true}`, "*"), 200)
+		w.wantProblem(t, writer.patch(path, `{"disabled":false}`, "*"), 403, "scope_insufficient")
+		w.wantProblem(t, writer.patch(path, `{"disabled":null}`, "*"), 403, "scope_insufficient")
+	}
+}
+
 // TestLastCredentialStays: what was seen of a client is none, and does not count.
 func TestLastCredentialStays(t *testing.T) {
 	w := newWorld(t)

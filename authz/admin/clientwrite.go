@@ -40,6 +40,11 @@ func judgeClient(c *call, body registration.Client, have *client, bad *refusal.I
 	}
 	bad.Faults(append(faults, want.JudgeNew(before.certificates, c.now)...))
 	return func(ctx context.Context, tx storage.Tx) ([]Warning, error) {
+		if have != nil {
+			if err := c.caller.maySwitch(have.Disabled, want.Client.Disabled); err != nil {
+				return nil, err
+			}
+		}
 		warnings, err := clientFits(ctx, tx, c, before.Client, want)
 		if err != nil {
 			return nil, err

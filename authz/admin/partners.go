@@ -74,6 +74,9 @@ func judgePartner(c *call, body registration.Partner, have *storage.Partner, bad
 		if have == nil {
 			return nil, tx.CreatePartner(ctx, want)
 		}
+		if err := c.caller.maySwitch(have.Disabled, want.Disabled); err != nil {
+			return nil, err
+		}
 		changed := *have
 		changed.Name, changed.Disabled = want.Name, want.Disabled
 		return nil, changePartner(ctx, tx, c, *have, changed)
