@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -14,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/certbound/certbound/conformance/internal/harness"
 	"github.com/certbound/certbound/keys/keystest"
@@ -35,11 +36,6 @@ func pairOf(t *testing.T, cert, key string) keystest.Pair {
 		pair.Chain = append(pair.Chain, above)
 	}
 	return pair
-}
-
-func x5tOf(pair keystest.Pair) string {
-	sum := sha256.Sum256(pair.Cert.Raw)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // lastOn runs do when the first byte of a body is asked for.
@@ -96,7 +92,7 @@ func TestApproverEndsWhileTheRequestRuns(t *testing.T) {
 	client := o.d.HTTPClient(t, &deputy, nil)
 	client.Transport.(*http.Transport).ExpectContinueTimeout = time.Minute // the body waits until the server asks for it
 	body := &lastOn{strings.NewReader(`{"reason":"late"}`), func() {
-		o.must(t, "admin", "cert", "revoke", x5tOf(deputy), "--reason", "stolen")
+		o.must(t, "admin", "cert", "revoke", thumbprintOf(deputy), "--reason", "stolen")
 	}}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, o.d.Admin+"/admin/v1/trust-proposals/"+id+"/approve", io.NopCloser(body))
 	if err != nil {
@@ -146,22 +142,65 @@ func TestApproverSeesWhatIsProposed(t *testing.T) {
 }
 
 // TestOnlineCASignsForNobodyElse: whoever may register a client and make a link for it
-// chooses its id, which stands in the certificate. That is nobody else's DN.
+// chooses the names of its certificate: its id, or a SAN that a client has in another
+// trust bundle of the same authority. It is nobody else's, and no verb forgets whose.
 func TestOnlineCASignsForNobodyElse(t *testing.T) {
 	t.Parallel()
 	s := newSmallTeam(t)
-	mustAdmin(t, s.Dev, "client", "create", "deputy", "--partner", "small", "--bundle", "small", "--method", "tls_client_auth",
-		"--subject-dn", "CN=deputy", "--scope", "admin:read,admin:security")
-	mustAdmin(t, s.Dev, "client", "create", "Deputy", "--partner", "small", "--bundle", "small", "--method", "tls_client_auth",
-		"--san-dns", "x.small.test", "--scope", "accounts:read")
-	link := strings.TrimSpace(mustAdmin(t, s.Dev, "client", "enroll", "Deputy"))
-	s.run(t, "cert", "enroll", link, "--key", s.file("x.key"), "--cert", s.file("x.pem"), "--ca", s.file("ca.pem"))
-	pair := pairOf(t, s.file("x.pem"), s.file("x.key"))
-	// Its record says whose it is; one administrator takes the record away.
-	mustAdmin(t, s.Dev, "cert", "remove", "Deputy", x5tOf(pair))
-	refused := s.PostToken(t, &pair, harness.TokenForm("deputy", "resource", s.Issuer+"/admin"))
-	if refused.Status != http.StatusUnauthorized {
-		t.Errorf("a certificate for Deputy is deputy's: %s", refused)
+	officer := []string{"--partner", "small", "--method", "tls_client_auth", "--scope", "admin:read,admin:security"}
+	puppet := []string{"--partner", "small", "--method", "tls_client_auth", "--scope", "accounts:read", "--bundle", "small"}
+	create := func(id string, as []string, more ...string) {
+		mustAdmin(t, s.Dev, append(append([]string{"client", "create", id}, as...), more...)...)
 	}
-	s.Token(t, &pair, harness.TokenForm("Deputy"))
+	mustAdmin(t, s.Dev, "trust", "create", "staff", "--anchors", s.file("pki/root.pem"))
+	create("deputy", officer, "--bundle", "small", "--subject-dn", "CN=deputy")
+	create("Deputy", puppet, "--san-dns", "x.small.test")
+	create("other", officer, "--bundle", "staff", "--san-dns", "other.small.test")
+	create("puppet", puppet, "--san-dns", "other.small.test")
+	for _, as := range [][2]string{{"Deputy", "deputy"}, {"puppet", "other"}} {
+		link := strings.TrimSpace(mustAdmin(t, s.Dev, "client", "enroll", as[0]))
+		s.run(t, "cert", "enroll", link, "--key", s.file(as[0]+".key"), "--cert", s.file(as[0]+".pem"), "--ca", s.file("ca.pem"))
+		pair := pairOf(t, s.file(as[0]+".pem"), s.file(as[0]+".key"))
+		tokens := func(when string) {
+			t.Helper()
+			s.Token(t, &pair, harness.TokenForm(as[0]))
+			refused := s.PostToken(t, &pair, harness.TokenForm(as[1], "resource", s.Issuer+"/admin"))
+			if refused.Status != http.StatusUnauthorized {
+				t.Errorf("%s: a certificate of %s is accepted of %s: %s", when, as[0], as[1], refused)
+			}
+		}
+		if dn := pair.Cert.Subject; dn.CommonName != as[0] || len(dn.SerialNumber) < 26 {
+			t.Errorf("a DN that somebody chose: %s", dn)
+		}
+		tokens("enrolled")
+		removed := asAdmin(t, s.Dev, "cert", "remove", as[0], thumbprintOf(pair))
+		if removed.Code != 2 || !strings.Contains(removed.Stderr, "revoke it first") {
+			t.Errorf("removed: %d %s", removed.Code, removed.Stderr)
+		}
+		tokens("not removed")
+		named := asAdmin(t, s.Dev, "client", "update", as[0], "-f", s.site.WriteJSON(t, "named.json", selfSignedBody(pair)))
+		if named.Code != 2 || !strings.Contains(named.Stderr, "signed here") {
+			t.Errorf("registered as self-signed: %d %s", named.Code, named.Stderr)
+		}
+		next := keystest.SelfSigned(t, keystest.CommonName("next"))
+		mustAdmin(t, s.Dev, "client", "update", as[0], "-f", s.site.WriteJSON(t, "named.json", selfSignedBody(next)))
+		refused := s.PostToken(t, &pair, harness.TokenForm(as[1], "resource", s.Issuer+"/admin"))
+		if refused.Status != http.StatusUnauthorized {
+			t.Errorf("another method: a certificate of %s is accepted of %s: %s", as[0], as[1], refused)
+		}
+		mustAdmin(t, s.Dev, "cert", "revoke", thumbprintOf(pair), "--reason", "test")
+		mustAdmin(t, s.Dev, "cert", "remove", as[0], thumbprintOf(pair))
+		if refused := s.PostToken(t, &pair, harness.TokenForm(as[1])); refused.Status != http.StatusUnauthorized {
+			t.Errorf("revoked: %s", refused)
+		}
+	}
+}
+
+// selfSignedBody makes a client one that is known by a certificate alone.
+func selfSignedBody(pair keystest.Pair) map[string]any {
+	key := jose.JSONWebKey{Key: pair.Cert.PublicKey, Certificates: []*x509.Certificate{pair.Cert}}
+	return map[string]any{
+		"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": map[string]any{"keys": []any{key}},
+		"trust_bundle": nil, "tls_client_auth_san_dns": nil,
+	}
 }

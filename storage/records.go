@@ -94,10 +94,13 @@ type CertificateSource string
 // The sources. Being seen gives a certificate no right: it is a note of what the
 // client's trust bundle and matcher accepted.
 const (
-	CertificateRegistered CertificateSource = ""          // by an administrator
-	CertificateSeen       CertificateSource = "seen"      // a tls_client_auth client showed it
-	CertificateEnrolled   CertificateSource = "enrolled"  // signed here for an enrolment link
-	CertificatePublished  CertificateSource = "published" // at its client's jwks_uri: that client's word, which takes it from nobody
+	CertificateRegistered CertificateSource = ""     // by an administrator
+	CertificateSeen       CertificateSource = "seen" // a tls_client_auth client showed it
+	// CertificateEnrolled was signed here for an enrolment link, with names that whoever
+	// registered the client chose. Its record is what keeps it from passing for another
+	// client that trusts the same authority, so it goes only once it is denied.
+	CertificateEnrolled  CertificateSource = "enrolled"
+	CertificatePublished CertificateSource = "published" // at its client's jwks_uri: that client's word, which takes it from nobody
 )
 
 // Registered reports whether somebody decided that the certificate is the client's.

@@ -116,6 +116,9 @@ func TestLastCredentialStays(t *testing.T) {
 		})
 	})
 	w.wantProblem(t, root.do("DELETE", "/admin/v1/clients/edge/certificates/"+thumbprint.Of(pair.Cert).String(), ""), 409, "conflict")
+	// What was signed here is forgotten only when it is accepted of nobody any more.
+	w.wantProblem(t, root.do("DELETE", "/admin/v1/clients/edge/certificates/"+thumbprint.Of(seen).String(), ""), 409, "conflict")
+	mustBe(t, root.post("/admin/v1/certificates/"+thumbprint.Of(seen).String()+"/revoke", `{"reason":"over"}`), 200)
 	mustBe(t, root.do("DELETE", "/admin/v1/clients/edge/certificates/"+thumbprint.Of(seen).String(), ""), 204)
 }
 

@@ -138,6 +138,8 @@ func removeCertificate(h *Handler, c *call) (*answer, error) {
 			return err
 		case have.ClientID != id:
 			return storage.ErrNotFound
+		case have.Source == storage.CertificateEnrolled && have.denial == nil:
+			return refusal.Conflicting(refusal.Taken{Detail: "the certificate was signed here, and without its record might pass for another client's: revoke it first"})
 		case owner.Method == storage.SelfSignedTLSClientAuth && have.Credential() && credentials(owner.certificates) == 1:
 			return refusal.Conflicting(refusal.Taken{Detail: "it is the client's only certificate: add the next one first, or disable the client, or revoke the certificate"})
 		}

@@ -120,6 +120,8 @@ func takenCertificates(ctx context.Context, tx storage.Tx, want registration.Cli
 			return nil, err
 		case owner.ClientID != want.Client.ID && !keyset.Yields(owner, want.Client.ID):
 			had = append(had, refusal.Taken{Pointer: fmt.Sprintf("/jwks/keys/%d", n), Detail: "the certificate belongs to another client", Owner: owner.ClientID})
+		case owner.Source == storage.CertificateEnrolled:
+			had = append(had, refusal.Taken{Pointer: fmt.Sprintf("/jwks/keys/%d", n), Detail: "the certificate was signed here for tls_client_auth; register another one"})
 		}
 	}
 	return had, nil

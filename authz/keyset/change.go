@@ -127,7 +127,7 @@ func replace(ctx context.Context, tx storage.Tx, clientID string, set *Set, show
 		return c, err
 	}
 	for _, certificate := range registered {
-		if set.has(certificate.Thumbprint) {
+		if set.has(certificate.Thumbprint) || certificate.Source == storage.CertificateEnrolled {
 			continue
 		}
 		if err := remove(ctx, tx, certificate, now); err != nil {
@@ -148,6 +148,8 @@ func replace(ctx context.Context, tx storage.Tx, clientID string, set *Set, show
 		switch {
 		case err == nil && owner.ClientID != clientID:
 			c.ignored = append(c.ignored, fmt.Sprintf("certificate %s: it is registered for another client", record.Thumbprint))
+		case err == nil && owner.Source == storage.CertificateEnrolled:
+			c.ignored = append(c.ignored, fmt.Sprintf("certificate %s: it was signed here for tls_client_auth", record.Thumbprint))
 		case errors.Is(err, storage.ErrNotFound):
 			if err := Add(ctx, tx, record, now); err != nil {
 				return c, err

@@ -109,8 +109,9 @@ func isRegistered(c storage.Certificate) bool { return c.Source == storage.Certi
 // removeCertificates takes away what the body does not name, and reports whether
 // there was any. Certificates of a client that never was self-signed are not
 // its credentials and are left alone, and so are those that were read from the
-// address that the body names again. One that was signed here goes also when it is
-// named, to come back as a registered one.
+// address that the body names again. One that was signed here stays on record as that
+// and as nothing else: whose it is must be known for as long as its names could fit
+// another client, see storage.CertificateEnrolled.
 func removeCertificates(ctx context.Context, tx storage.Tx, have storage.Client, want ClientRecord) (bool, error) {
 	if have.Method != storage.SelfSignedTLSClientAuth && want.Client.Method != storage.SelfSignedTLSClientAuth {
 		return false, nil
@@ -124,10 +125,14 @@ func removeCertificates(ctx context.Context, tx storage.Tx, have storage.Client,
 	}
 	removed := false
 	for _, certificate := range registered {
-		named := certificate.Source != storage.CertificateEnrolled && slices.ContainsFunc(want.Certificates, func(c CertificateRecord) bool {
+		named := slices.ContainsFunc(want.Certificates, func(c CertificateRecord) bool {
 			return c.Record.Thumbprint == certificate.Thumbprint
 		})
-		if named {
+		enrolled := certificate.Source == storage.CertificateEnrolled
+		switch {
+		case named && enrolled:
+			return false, &conflict{"one of its certificates was signed here for tls_client_auth; register another one", storage.ErrConflict}
+		case named, enrolled:
 			continue
 		}
 		if err := tx.RemoveCertificate(ctx, have.ID, certificate.Thumbprint); err != nil {

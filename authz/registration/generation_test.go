@@ -1,6 +1,7 @@
 package registration
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -168,8 +169,9 @@ func TestDisabledPartner(t *testing.T) {
 }
 
 // TestSeenCertificateBecomesACredential: a row that a tls_client_auth client left
-// behind, because it used the certificate or had it signed here, does not keep the same
-// certificate from being registered when the client becomes a self-signed one.
+// behind because it used the certificate does not keep the same certificate from being
+// registered when the client becomes a self-signed one. One that was signed here stays
+// on record as that.
 func TestSeenCertificateBecomesACredential(t *testing.T) {
 	for _, source := range []storage.CertificateSource{storage.CertificateSeen, storage.CertificateEnrolled} {
 		store, pair := newStore(t), keystest.SelfSigned(t)
@@ -187,6 +189,17 @@ func TestSeenCertificateBecomesACredential(t *testing.T) {
 			t.Fatal(err)
 		}
 		reg.Clients[0] = Client{ClientID: "billing", PartnerID: "acme", AuthMethod: storage.SelfSignedTLSClientAuth, JWKS: publicJWKS(t, pair)}
+		if source == storage.CertificateEnrolled {
+			if err := reg.Apply(t.Context(), store, time.Now()); err == nil || !strings.Contains(err.Error(), "signed here for tls_client_auth") {
+				t.Errorf("registered what was signed here: %v", err)
+			}
+			reg.Clients[0].JWKS = publicJWKS(t, keystest.SelfSigned(t))
+			applied(t, store, reg, "billing")
+			if kept, err := store.Certificate(t.Context(), record.Thumbprint); err != nil || kept.Source != source {
+				t.Errorf("%+v %v", kept, err)
+			}
+			continue
+		}
 		for range 2 {
 			applied(t, store, reg, "billing")
 			registered, err := store.ClientCertificates(t.Context(), "billing")
