@@ -4,11 +4,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/certbound/certbound/authz/audit"
 	"github.com/certbound/certbound/authz/clientauth"
 	"github.com/certbound/certbound/authz/enroll"
 	"github.com/certbound/certbound/authz/oauth"
-	"github.com/certbound/certbound/authz/orphans"
 	"github.com/certbound/certbound/authz/sightings"
 	"github.com/certbound/certbound/keys"
 	"github.com/certbound/certbound/storage"
@@ -42,28 +40,7 @@ func (s *Server) newEnrollment(c Config, authenticator *clientauth.Authenticator
 }
 
 func (s *Server) newSightings(c Config) (*sightings.Log, error) {
-	return sightings.New(sightings.Config{Store: c.Store, Clock: c.Clock, Logger: c.Logger, Told: s.notify, Late: s.seenLate})
-}
-
-// seenLate ends the tokens of certificates that were noted while their trust bundle
-// changed and are not accepted any more.
-func (s *Server) seenLate(ctx context.Context, tx storage.Tx, seen []storage.Certificate) (bool, error) {
-	now := s.clock().UTC().Truncate(time.Second)
-	ended, err := orphans.Late(ctx, tx, seen, now)
-	if err != nil || len(ended.Clients) == 0 {
-		return false, err
-	}
-	events := make([]audit.Event, len(ended.Clients))
-	for i, id := range ended.Clients {
-		client, err := tx.Client(ctx, id)
-		if err != nil {
-			return false, err
-		}
-		events[i] = audit.Event{Time: now, Kind: audit.TokensEnded, Partner: client.PartnerID, Client: id, Detail: map[string]any{
-			"trust_bundle": client.TrustBundle, "generation": client.Generation,
-		}}
-	}
-	return true, s.audit.Append(ctx, tx, events...)
+	return sightings.New(sightings.Config{Store: c.Store, Clock: c.Clock, Logger: c.Logger})
 }
 
 const (

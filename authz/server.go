@@ -272,7 +272,6 @@ func (s *Server) adminHandler(c Config, authenticator *clientauth.Authenticator,
 		Issuer: c.Issuer, Enrolls: c.Enrollment.Sealer != nil, Verifier: verifier, Authenticator: authenticator, Store: c.Store,
 		Audit: s.audit, Keys: s.keeper, Checkpoints: c.CheckpointKeys, Pruner: s.sweeper, Notify: notifier.Notify,
 		TrustChanged:     func(ctx context.Context) { _ = s.refreshTrust(ctx) }, // token requests read it again, or say why not
-		Settle:           s.seen.Flush,
 		SecondPairOfEyes: c.Agreement.TrustBundles, ProposalLifetime: c.Agreement.ProposalLifetime,
 		Clock: c.Clock, Logger: c.Logger, Observe: c.Observe,
 	})
@@ -289,7 +288,6 @@ func (s *Server) Run(ctx context.Context) {
 	work.Go(func() { s.feed.Run(ctx) })
 	work.Go(func() { every(ctx, pruneEvery, s.attempt("feed_not_pruned", s.pruneFeed)) })
 	work.Go(func() { every(ctx, pruneEvery, s.attempt("certificates_not_tidied", s.tidyCertificates)) })
-	work.Go(func() { s.seen.Run(ctx) })
 	work.Go(func() { every(ctx, retireEvery, s.attempt("retired_certificates_not_told", s.tellRetired)) })
 	work.Go(func() { s.sweeper.Run(ctx) })
 	work.Go(func() { every(ctx, trustEvery, s.followTrust) })

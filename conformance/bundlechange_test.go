@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -77,6 +78,35 @@ func TestTokensEndWithTheirAuthority(t *testing.T) {
 			t.Errorf("%s was refused for %s when the bundle was retired", id, why)
 		}
 	}
+}
+
+// TestKilledAfterTheFirstToken: a server that is killed the moment it has given a
+// certificate its first token knows, when it is started again, whose tokens end with
+// the authority of that certificate.
+func TestKilledAfterTheFirstToken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := harness.StartIn(t, dir)
+	a, b := keystest.NewCA(t, "Authority A"), keystest.NewCA(t, "Authority B")
+	mustAdmin(t, d, "trust", "create", "exchange", "--anchors", anchorsFile(t, a, b))
+	for round := range 3 {
+		id := fmt.Sprintf("of-a-%d", round)
+		pair := a.Client(t, keystest.DNS(id+".test"))
+		file, _ := pair.WriteFiles(t, t.TempDir(), id)
+		mustAdmin(t, d, "client", "create", id, "--partner", "acme", "--bundle", "exchange", "--scope", "accounts:read", "--from-cert", file)
+		d.Token(t, &pair, harness.TokenForm(id))
+		if err := d.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		d = harness.StartIn(t, dir)
+	}
+	defer func() {
+		if err := d.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	mustAdmin(t, d, "trust", "update", "exchange", "--anchors", anchorsFile(t, b))
+	expectMentions(t, mustAdmin(t, d, "audit", "export", "--kind", "trust_bundle.changed"), `"clients":["of-a-0","of-a-1","of-a-2"]`)
 }
 
 // leafFile is the certificate alone: registration takes no chain.

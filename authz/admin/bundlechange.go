@@ -20,13 +20,6 @@ type bundleChange struct {
 	agreed   *storage.TrustProposal // what two administrators have agreed on; nil: one decides
 }
 
-// updateBundle is update for a change of a trust bundle: what this process has noted of
-// certificates in use is written first, so that the change finds it.
-func (h *Handler) updateBundle(c *call, do work) (*answer, error) {
-	h.Settle(c.Context())
-	return h.update(c, do)
-}
-
 // changeBundle makes the change or, where a second administrator has to agree, a
 // proposal of it. A dry run shows the change itself.
 func (h *Handler) changeBundle(c *call, tx storage.Tx, a *answer, change bundleChange) error {

@@ -21,7 +21,7 @@ func createBundle(h *Handler, c *call) (*answer, error) {
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	return h.updateBundle(c, func(_ context.Context, tx storage.Tx, a *answer) error {
+	return h.update(c, func(_ context.Context, tx storage.Tx, a *answer) error {
 		if _, err := findBundle(c, tx, body.Name); err == nil {
 			return refusal.Conflicting(refusal.Taken{Pointer: "/name", Detail: "is the name of another trust bundle; a new version of it is put there", Owner: body.Name})
 		} else if !errors.Is(err, storage.ErrNotFound) {
@@ -37,7 +37,7 @@ func (h *Handler) changeOf(c *call, do func(tx storage.Tx, a *answer, have bundl
 	if err != nil {
 		return nil, err
 	}
-	return h.updateBundle(c, func(_ context.Context, tx storage.Tx, a *answer) error {
+	return h.update(c, func(_ context.Context, tx storage.Tx, a *answer) error {
 		have, before, err := bundles.present(c, tx, name)
 		if err != nil {
 			return err

@@ -20,7 +20,7 @@ func (h *Handler) ruling(c *call, do func(tx storage.Tx, p proposal, before *Pro
 	if err != nil {
 		return nil, err
 	}
-	return h.updateBundle(c, func(_ context.Context, tx storage.Tx, a *answer) error {
+	return h.update(c, func(_ context.Context, tx storage.Tx, a *answer) error {
 		p, before, err := proposals.present(c, tx, id)
 		if err != nil {
 			return err

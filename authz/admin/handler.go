@@ -48,7 +48,7 @@ type Appender interface {
 	Append(ctx context.Context, tx storage.Tx, events ...audit.Event) error
 }
 
-// Config holds what the admin API needs. All but Notify, TrustChanged, Settle and Observe is
+// Config holds what the admin API needs. All but Notify, TrustChanged and Observe is
 // required.
 type Config struct {
 	Issuer        string
@@ -64,9 +64,6 @@ type Config struct {
 	// TrustChanged is called after a change of a trust bundle and before its answer,
 	// so that the next request meets the new one.
 	TrustChanged func(context.Context)
-	// Settle is called before a change of a trust bundle, to have written down which
-	// certificates are in use.
-	Settle func(context.Context)
 	// SecondPairOfEyes makes each change of a trust bundle a proposal that another
 	// administrator has to approve within ProposalLifetime, 0 meaning 7 days.
 	SecondPairOfEyes bool
@@ -105,9 +102,6 @@ func NewHandler(c Config) (*Handler, error) {
 	}
 	if c.TrustChanged == nil {
 		c.TrustChanged = func(context.Context) {}
-	}
-	if c.Settle == nil {
-		c.Settle = func(context.Context) {}
 	}
 	h := &Handler{Config: c}
 	if err := h.describe(); err != nil {

@@ -83,9 +83,9 @@ func (p *prunings) recorded(e *storage.AuditEvent) {
 }
 
 // unrecorded finds the pruning whose event is gone. The event of an earlier one may
-// have been pruned itself.
+// have been pruned itself, be it meanwhile.
 func (p *prunings) unrecorded() []Fault {
-	if p.newest == 0 || p.named[p.newest] {
+	if p.newest == 0 || p.named[p.newest] || len(p.signed) > 0 && p.signed[0].ID > p.newest {
 		return nil
 	}
 	what := "the event that records it is gone"

@@ -61,13 +61,13 @@ func (s *Sweeper) ReadPruning(ctx context.Context, row storage.AuditPruning) (*P
 // that is as old as that.
 func (s *Sweeper) retain(ctx context.Context) error {
 	now := s.Clock().UTC().Truncate(time.Second)
-	if s.Retention == 0 || now.Before(s.due) {
+	if s.Retention == 0 || now.Before(s.due) && s.due.Sub(now) <= retainEvery { // beyond: the clock was ahead
 		return nil
 	}
 	if err := s.checkpoint(ctx, now); err != nil {
 		return err
 	}
-	compact, c, err := s.aged(ctx, now.Add(-s.Retention))
+	compact, c, err := s.aged(ctx, now)
 	if err != nil {
 		return err
 	}
@@ -80,12 +80,12 @@ func (s *Sweeper) retain(ctx context.Context) error {
 	return nil
 }
 
-// checkpoint signs one when the last is a day old. Of several instances that find
-// so at once one does it.
+// checkpoint signs one when the last is a day old, or a day ahead of the clock. Of
+// several instances that find so at once one does it.
 func (s *Sweeper) checkpoint(ctx context.Context, now time.Time) error {
 	return s.Store.Update(ctx, func(tx storage.Tx) error {
 		last, err := tx.AuditCheckpoints(ctx, 0, 1)
-		if err != nil || len(last) > 0 && now.Sub(last[0].CreatedAt) < checkpointEvery {
+		if err != nil || len(last) > 0 && now.Sub(last[0].CreatedAt).Abs() < checkpointEvery {
 			return err
 		}
 		stored, signed, err := AddCheckpoint(ctx, tx, s.Signer, now)
@@ -99,9 +99,12 @@ func (s *Sweeper) checkpoint(ctx context.Context, now time.Time) error {
 	})
 }
 
-// aged returns the newest checkpoint that was signed before a time. What its row
-// says is not believed.
-func (s *Sweeper) aged(ctx context.Context, until time.Time) (string, *Checkpoint, error) {
+// aged returns the newest checkpoint that is as old as the retention, and before which
+// none was signed that is not: such a one was signed while the clock was behind, and
+// what it covers is younger than it says. What a row says besides its checkpoint is
+// believed only where it keeps events.
+func (s *Sweeper) aged(ctx context.Context, now time.Time) (compact string, c *Checkpoint, err error) {
+	until := now.Add(-s.Retention)
 	for before := int64(0); ; {
 		page, err := s.Store.AuditCheckpoints(ctx, before, retainPage)
 		if err != nil {
@@ -109,19 +112,22 @@ func (s *Sweeper) aged(ctx context.Context, until time.Time) (string, *Checkpoin
 		}
 		for _, row := range page {
 			before = row.ID
-			if row.CreatedAt.After(until) {
-				continue
-			}
-			c, err := s.ReadCheckpoint(ctx, row.JWS)
-			if err != nil && !errors.Is(err, errCheckpoint) {
-				return "", nil, err
-			}
-			if err == nil && !time.Unix(c.IssuedAt, 0).After(until) {
-				return row.JWS, c, nil
+			switch {
+			case row.CreatedAt.After(now): // the clock was ahead
+			case row.CreatedAt.After(until):
+				compact, c = "", nil
+			case c == nil:
+				read, err := s.ReadCheckpoint(ctx, row.JWS)
+				if err != nil && !errors.Is(err, errCheckpoint) {
+					return "", nil, err
+				}
+				if err == nil && !time.Unix(read.IssuedAt, 0).After(until) {
+					compact, c = row.JWS, read
+				}
 			}
 		}
 		if len(page) < retainPage {
-			return "", nil, nil
+			return compact, c, nil
 		}
 	}
 }

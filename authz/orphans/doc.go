@@ -5,7 +5,6 @@
 // transaction that changes the bundle (design rule 11). What every other client of
 // the bundle holds stays good.
 //
-// Which certificates may have live tokens is known from package sightings. One whose
-// note was still under way while the bundle changed is judged when the note is
-// written. It must not depend on an endpoint.
+// Which certificates may have live tokens is known from package sightings, which has
+// each on record before its first token leaves. It must not depend on an endpoint.
 package orphans

@@ -203,39 +203,6 @@ func TestRetire(t *testing.T) {
 	w.want("in force again", w.put(nil, keystest.NewCA(t, "B")))
 }
 
-// TestLate: a note that was under way while the bundle changed.
-func TestLate(t *testing.T) {
-	w := newWorld(t)
-	a, b := keystest.NewCA(t, "A"), keystest.NewCA(t, "B")
-	w.put(nil, b)
-	w.client("of-a", "partners")
-	w.client("of-b", "partners")
-	w.update(func(ctx context.Context, tx storage.Tx) error {
-		if _, err := tx.PutTrustBundle(ctx, storage.TrustBundle{Name: "gone", ContentHash: "x", AnchorsPEM: "no PEM", CreatedAt: w.now}); err != nil {
-			return err
-		}
-		return tx.CreateClient(ctx, storage.Client{ID: "self", PartnerID: "acme", Method: storage.SelfSignedTLSClientAuth, CreatedAt: w.now})
-	})
-	w.client("of-nothing", "gone")
-	late := func(all ...storage.Certificate) (ended orphans.Ended) {
-		w.update(func(ctx context.Context, tx storage.Tx) (err error) {
-			ended, err = orphans.Late(ctx, tx, all, w.now)
-			return err
-		})
-		return ended
-	}
-	w.want("all good", late(w.seen("of-b", b.Client(t), 0)).Clients)
-	unread := w.seen("of-b", b.Client(t), 0)
-	unread.Presented = []byte("no DER") // helps nobody, and needs not
-	w.want("some", late(
-		w.seen("of-a", a.Client(t), 0), unread, w.seen("of-nothing", b.Client(t), 0),
-		w.seen("self", keystest.SelfSigned(t), 0), w.seen("nobody", a.Client(t), 0),
-	).Clients, "of-a", "of-nothing")
-	w.generation("of-a", 2)
-	w.generation("of-b", 1)
-	w.generation("self", 1)
-}
-
 // TestUnreadable: what cannot be read ends its tokens, and stops nothing.
 func TestUnreadable(t *testing.T) {
 	w := newWorld(t)

@@ -24,9 +24,18 @@ type book struct {
 	commits int
 	seen    []storage.Certificate
 	err     error
+	never   string        // client of which nothing can be stored
+	disk    chan struct{} // a commit waits for it; nil: none does
 }
 
-func (b *book) Update(_ context.Context, fn func(storage.Tx) error) error {
+func (b *book) Update(ctx context.Context, fn func(storage.Tx) error) error {
+	if b.disk != nil {
+		select {
+		case <-b.disk:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err != nil {
@@ -37,6 +46,9 @@ func (b *book) Update(_ context.Context, fn func(storage.Tx) error) error {
 }
 
 func (b *book) SeeCertificates(_ context.Context, seen []storage.Certificate) error {
+	if slices.ContainsFunc(seen, func(c storage.Certificate) bool { return c.ClientID == b.never }) {
+		return &storage.ConflictError{Rule: "what can never be written"}
+	}
 	b.seen = append(b.seen, seen...)
 	return nil
 }
@@ -49,145 +61,169 @@ func peerOf(t thumbprint.Thumbprint, presented ...*x509.Certificate) *peercert.P
 	return &peercert.Peer{Leaf: &x509.Certificate{Raw: []byte("der")}, Thumbprint: t, Intermediates: presented}
 }
 
-// TestNotes: many uses of a certificate are one note, and many notes few commits.
-func TestNotes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := &book{}
-		l, err := New(Config{Store: b, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); l.Run(ctx) }()
-		for range 1000 {
-			for n := range 10 {
-				l.Note("edge", peerOf(printOf(n)), 1)
-			}
-		}
-		<-time.After(2 * every) // of the bubble: it passes at once
-		synctest.Wait()
-		if len(b.seen) != 10 || b.commits > 2 {
-			t.Errorf("%d notes in %d commits", len(b.seen), b.commits)
-		}
-		<-time.After(coarse)
-		l.Note("edge", peerOf(printOf(1)), 1)
-		stop()
-		<-done
-		if len(b.seen) != 11 || !b.seen[10].LastSeen.After(b.seen[0].LastSeen) {
-			t.Errorf("%d notes after a while, and what was left at the end", len(b.seen))
-		}
-	})
-}
-
-// TestBounds: nothing grows without end, and what could not be written is written
-// later: tokens that nobody knows of cannot be ended.
-func TestBounds(t *testing.T) {
-	b := &book{err: errors.New("no disk")}
+func logOf(t *testing.T, b *book) *Log {
+	t.Helper()
 	l, err := New(Config{Store: b, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range 2 * maxWaiting {
-		l.Note("edge", peerOf(printOf(n)), 1)
+	return l
+}
+
+func mustNote(t *testing.T, l *Log, client string, n int) {
+	t.Helper()
+	if err := l.Note(t.Context(), client, peerOf(printOf(n))); err != nil {
+		t.Errorf("%s, certificate %d: %v", client, n, err)
 	}
-	if len(l.waiting) != maxWaiting || len(l.known) != maxWaiting {
-		t.Errorf("%d wait, %d are known", len(l.waiting), len(l.known))
+}
+
+// TestNotes: many uses of a certificate are one note, which is on record when the
+// first of them goes on.
+func TestNotes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{}
+		l := logOf(t, b)
+		for range 1000 {
+			for n := range 10 {
+				mustNote(t, l, "edge", n)
+				if len(b.seen) < n+1 {
+					t.Fatalf("certificate %d is used and not on record", n)
+				}
+			}
+		}
+		mustNote(t, l, "other", 1)
+		if len(b.seen) != 11 {
+			t.Errorf("%d notes", len(b.seen))
+		}
+		<-time.After(coarse) // of the bubble: it passes at once
+		mustNote(t, l, "edge", 1)
+		if len(b.seen) != 12 || !b.seen[11].LastSeen.After(b.seen[0].LastSeen) {
+			t.Errorf("%d notes after a while", len(b.seen))
+		}
+	})
+}
+
+// TestNobodyGoesAhead: who uses a certificate while its note is under way waits for
+// it too, and those who wait share a commit.
+func TestNobodyGoesAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{disk: make(chan struct{})}
+		l := logOf(t, b)
+		var all sync.WaitGroup
+		noted := 0
+		var mu sync.Mutex
+		for n := range 100 {
+			all.Go(func() {
+				mustNote(t, l, "edge", n%20)
+				mu.Lock()
+				defer mu.Unlock()
+				noted++
+			})
+		}
+		synctest.Wait()
+		if noted != 0 {
+			t.Errorf("%d did not wait", noted)
+		}
+		b.disk <- struct{}{}
+		synctest.Wait()
+		b.disk <- struct{}{}
+		all.Wait()
+		if len(b.seen) != 20 || b.commits != 2 {
+			t.Errorf("%d notes in %d commits", len(b.seen), b.commits)
+		}
+	})
+}
+
+// TestNotWritten: what could not be written is said to everybody who waits for it, and
+// is written with the next use.
+func TestNotWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{err: errors.New("no disk")}
+		l := logOf(t, b)
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				if err := l.Note(t.Context(), "edge", peerOf(printOf(1))); err == nil {
+					t.Error("noted without a disk")
+				}
+			})
+		}
+		all.Wait()
+		b.err = nil
+		mustNote(t, l, "edge", 1)
+		if len(b.seen) != 1 || len(l.known) != 1 {
+			t.Errorf("%d notes, %d known", len(b.seen), len(l.known))
+		}
+	})
+}
+
+// TestWhoLeaves: one caller who leaves undoes nobody's note, be it that he had the
+// turn, and a disk that hangs holds nobody for ever.
+func TestWhoLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{disk: make(chan struct{})}
+		l := logOf(t, b)
+		var all sync.WaitGroup
+		all.Go(func() {
+			if err := l.Note(t.Context(), "edge", peerOf(printOf(1))); err == nil {
+				t.Error("noted on a disk that hangs")
+			}
+		})
+		synctest.Wait()
+		ctx, leave := context.WithCancel(t.Context())
+		all.Go(func() {
+			if err := l.Note(ctx, "edge", peerOf(printOf(2))); !errors.Is(err, context.Canceled) {
+				t.Errorf("who has left: %v", err)
+			}
+		})
+		synctest.Wait()
+		leave()
+		all.Wait()
+		close(b.disk)
+		mustNote(t, l, "edge", 3)
+		if len(b.seen) != 2 {
+			t.Errorf("%d notes, want that of who has left, and the last", len(b.seen))
+		}
+	})
+}
+
+// TestConflict: what the database will never take costs nobody else the token.
+func TestConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{never: "deleted", disk: make(chan struct{})}
+		l := logOf(t, b)
+		var all sync.WaitGroup
+		all.Go(func() { mustNote(t, l, "first", 0) })
+		synctest.Wait()
+		for n := range 5 {
+			all.Go(func() { mustNote(t, l, "edge", n) })
+		}
+		all.Go(func() {
+			if err := l.Note(t.Context(), "deleted", peerOf(printOf(9))); !errors.Is(err, storage.ErrConflict) {
+				t.Errorf("got error %v", err)
+			}
+		})
+		synctest.Wait()
+		close(b.disk)
+		all.Wait()
+		if len(b.seen) != 6 {
+			t.Errorf("%d notes", len(b.seen))
+		}
+	})
+}
+
+// TestBounds: nothing grows without end.
+func TestBounds(t *testing.T) {
+	l := logOf(t, &book{})
+	for n := range maxKnown + 10 {
+		mustNote(t, l, "edge", n)
 	}
-	l.Flush(t.Context())
-	if len(l.waiting) != maxWaiting || len(l.known) != maxWaiting {
-		t.Errorf("%d wait, %d are known after a failure", len(l.waiting), len(l.known))
-	}
-	late := l.take()
-	l.Note("edge", peerOf(printOf(2*maxWaiting)), 1) // meanwhile
-	l.putBack(late, b.err)
-	if len(l.waiting) != maxWaiting || len(l.known) != maxWaiting {
-		t.Errorf("%d wait, %d are known when others have come", len(l.waiting), len(l.known))
-	}
-	b.err = nil
-	l.Flush(t.Context())
-	if len(b.seen) != maxWaiting || l.waiting != nil {
-		t.Errorf("%d written, %d wait", len(b.seen), len(l.waiting))
-	}
-	b.err = &storage.ConflictError{Rule: "what can never be written"}
-	l.Note("edge", peerOf(printOf(3*maxWaiting)), 1)
-	l.Flush(t.Context())
-	if len(l.waiting) > 0 {
-		t.Error("what can never be written holds up the others")
+	if len(l.known) > maxKnown {
+		t.Errorf("%d are known", len(l.known))
 	}
 	if _, err := New(Config{}); err == nil {
 		t.Error("a log without a store")
 	}
-}
-
-func (b *book) RegistrationVersion(context.Context) (int64, error) { return 7, nil }
-
-// TestLateNotes: a note that rests on a registration which has changed is judged in
-// the transaction that writes it, and what is told then is told at once.
-func TestLateNotes(t *testing.T) {
-	var late []thumbprint.Thumbprint
-	told, failing := 0, error(nil)
-	b := &book{}
-	l, err := New(Config{
-		Store: b, Clock: time.Now, Logger: slog.New(slog.DiscardHandler), Told: func() { told++ },
-		Late: func(_ context.Context, _ storage.Tx, seen []storage.Certificate) (bool, error) {
-			for _, c := range seen {
-				late = append(late, c.Thumbprint)
-			}
-			return true, failing
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Note("edge", peerOf(printOf(1)), 7)
-	l.Flush(t.Context())
-	if len(late) != 0 || told != 0 {
-		t.Errorf("a note of the present registration: %v", late)
-	}
-	l.Note("edge", peerOf(printOf(2)), 6)
-	l.Note("edge", peerOf(printOf(3)), 7)
-	l.Flush(t.Context())
-	if !slices.Equal(late, []thumbprint.Thumbprint{printOf(2)}) || told != 1 {
-		t.Errorf("late %v, told %d times", late, told)
-	}
-	failing = errors.New("no disk")
-	l.Note("edge", peerOf(printOf(4)), 6)
-	l.Flush(t.Context())
-	if told != 1 || len(late) != 2 {
-		t.Errorf("what could not be written: told %d times, %d late", told, len(late))
-	}
-	failing = nil
-	l.Flush(t.Context())
-	if told != 2 || len(late) != 3 {
-		t.Errorf("written the second time: told %d times, %d late", told, len(late))
-	}
-}
-
-// TestWrittenLater: nobody has to use a certificate again for its note to be written.
-func TestWrittenLater(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := &book{err: errors.New("no disk")}
-		l, err := New(Config{Store: b, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); l.Run(ctx) }()
-		l.Note("edge", peerOf(printOf(1)), 1)
-		<-time.After(3 * every)
-		b.mu.Lock()
-		b.err = nil
-		b.mu.Unlock()
-		<-time.After(2 * every)
-		synctest.Wait()
-		if len(b.seen) != 1 {
-			t.Errorf("%d notes", len(b.seen))
-		}
-		stop()
-		<-done
-	})
 }
 
 // TestPresented: what comes with a certificate is kept in one piece, within a bound.

@@ -37,9 +37,10 @@ type Audit interface {
 	Refused(e audit.Event)
 }
 
-// Seen notes which certificates are in use. It must not block.
+// Seen notes which certificates are in use.
 type Seen interface {
-	Note(clientID string, peer *peercert.Peer, registration int64)
+	// Note returns when the certificate is on record; on an error nothing is issued.
+	Note(ctx context.Context, clientID string, peer *peercert.Peer) error
 }
 
 // Config holds the endpoint's dependencies; all are required but Rate, Lifetime and Observe.
@@ -50,7 +51,7 @@ type Config struct {
 	Signers       Signers
 	Audit         Audit
 	Rate          *rates.Rate   // of each client; nil: no bound
-	Seen          Seen          // hears of each certificate that a token is issued for
+	Seen          Seen          // hears of each certificate before a token is issued for it
 	Lifetime      time.Duration // of a token whose API says nothing; 0 means oauth.DefaultTokenLifetime
 	Clock         func() time.Time
 	Logger        *slog.Logger
@@ -149,9 +150,13 @@ func (e *Endpoint) decide(r *http.Request, form oauth.Form, d *decision.Decision
 		if refusal == nil {
 			d.Allow(http.StatusOK, e.Clock())
 			// 9. The record: no token leaves before it is durable (design rule 16).
-			err := e.record(ctx, d, view.Version())
+			// The certificate's first: whoever changes the registration after that finds it,
+			// and a record that rests on what was before is not stored.
+			err := e.Seen.Note(ctx, response.client.Client.ID, response.client.Peer)
 			if err == nil {
-				e.Seen.Note(response.client.Client.ID, response.client.Peer, view.Version())
+				err = e.record(ctx, d, view.Version())
+			}
+			if err == nil {
 				return response, nil
 			}
 			if !errors.Is(err, audit.ErrOutdated) {

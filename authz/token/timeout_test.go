@@ -84,7 +84,9 @@ func (unused) Record(context.Context, audit.Event) error {
 }
 func (unused) Refused(audit.Event) {}
 
-func (unused) Note(string, *peercert.Peer, int64) {}
+func (unused) Note(context.Context, string, *peercert.Peer) error {
+	return errors.New("nobody is to be noted")
+}
 
 // TestHungDisk: a request does not wait for the database for ever, whichever
 // read hangs.
