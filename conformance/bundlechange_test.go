@@ -109,6 +109,25 @@ func TestKilledAfterTheFirstToken(t *testing.T) {
 	expectMentions(t, mustAdmin(t, d, "audit", "export", "--kind", "trust_bundle.changed"), `"clients":["of-a-0","of-a-1","of-a-2"]`)
 }
 
+// TestRemovedCertificateIsSeenAgain: what an administrator takes off the record is on
+// it again before the next token leaves.
+func TestRemovedCertificateIsSeenAgain(t *testing.T) {
+	d := harness.Start(t)
+	a, b := keystest.NewCA(t, "Authority A"), keystest.NewCA(t, "Authority B")
+	mustAdmin(t, d, "trust", "create", "exchange", "--anchors", anchorsFile(t, a, b))
+	pair := a.Client(t, keystest.DNS("of-a.test"))
+	file, _ := pair.WriteFiles(t, t.TempDir(), "of-a")
+	mustAdmin(t, d, "client", "create", "of-a", "--partner", "acme", "--bundle", "exchange", "--scope", "accounts:read", "--from-cert", file)
+	expectServed(t, d, callerWith(t, d, "of-a", pair).call(t))
+	mustAdmin(t, d, "cert", "remove", "of-a", file)
+	caller := callerWith(t, d, "of-a", pair)
+	expectServed(t, d, caller.call(t))
+	mustAdmin(t, d, "trust", "update", "exchange", "--anchors", anchorsFile(t, b))
+	if why := caller.ends(t); why != "client_disabled" {
+		t.Errorf("refused for %s", why)
+	}
+}
+
 // leafFile is the certificate alone: registration takes no chain.
 func leafFile(t *testing.T, file string, pair keystest.Pair) string {
 	t.Helper()

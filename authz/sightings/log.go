@@ -67,9 +67,10 @@ type use struct {
 
 // note is what is known of a use.
 type note struct {
-	at    int64  // unix time
-	batch *batch // that it is written with; nil: it is written
-	err   error  // why it could not be; to be read once its batch is done
+	at         int64  // unix time
+	generation int64  // of the client: who takes the record away raises it
+	batch      *batch // that it is written with; nil: it is written
+	err        error  // why it could not be; to be read once its batch is done
 }
 
 // batch is the notes that share a commit.
@@ -88,10 +89,10 @@ func New(c Config) (*Log, error) {
 	return &Log{config: c, turn: make(chan struct{}, 1), known: map[use]*note{}}, nil
 }
 
-// Note says that a client is about to get a token with a certificate. When it returns
-// nil the certificate is on record; on an error no token may leave.
-func (l *Log) Note(ctx context.Context, clientID string, peer *peercert.Peer) error {
-	n, b := l.take(clientID, peer)
+// Note says that a client, of a generation, is about to get a token with a certificate.
+// When it returns nil the certificate is on record; on an error no token may leave.
+func (l *Log) Note(ctx context.Context, clientID string, generation int64, peer *peercert.Peer) error {
+	n, b := l.take(clientID, generation, peer)
 	if b == nil {
 		return nil
 	}
@@ -113,12 +114,12 @@ func (l *Log) Note(ctx context.Context, clientID string, peer *peercert.Peer) er
 
 // take returns the note of a use and the batch that it waits in, nil when it is
 // written.
-func (l *Log) take(clientID string, peer *peercert.Peer) (*note, *batch) {
+func (l *Log) take(clientID string, generation int64, peer *peercert.Peer) (*note, *batch) {
 	t, leaf := peer.Thumbprint, peer.Leaf
 	now, used := l.config.Clock().UTC().Truncate(time.Second), use{clientID, t}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n, ok := l.known[used]; ok && now.Unix()-n.at < int64(coarse/time.Second) {
+	if n, ok := l.known[used]; ok && n.generation == generation && now.Unix()-n.at < int64(coarse/time.Second) {
 		return n, n.batch
 	}
 	if len(l.known) >= maxKnown {
@@ -131,7 +132,7 @@ func (l *Log) take(clientID string, peer *peercert.Peer) (*note, *batch) {
 		l.next = &batch{done: make(chan struct{})}
 	}
 	b := l.next
-	n := &note{at: now.Unix(), batch: b}
+	n := &note{at: now.Unix(), generation: generation, batch: b}
 	l.known[used] = n
 	b.notes, b.uses = append(b.notes, n), append(b.uses, used)
 	b.seen = append(b.seen, storage.Certificate{

@@ -72,7 +72,7 @@ func logOf(t *testing.T, b *book) *Log {
 
 func mustNote(t *testing.T, l *Log, client string, n int) {
 	t.Helper()
-	if err := l.Note(t.Context(), client, peerOf(printOf(n))); err != nil {
+	if err := l.Note(t.Context(), client, 1, peerOf(printOf(n))); err != nil {
 		t.Errorf("%s, certificate %d: %v", client, n, err)
 	}
 }
@@ -95,9 +95,14 @@ func TestNotes(t *testing.T) {
 		if len(b.seen) != 11 {
 			t.Errorf("%d notes", len(b.seen))
 		}
+		for range 2 { // the record may have been taken away
+			if err := l.Note(t.Context(), "edge", 2, peerOf(printOf(2))); err != nil || len(b.seen) != 12 {
+				t.Errorf("of another generation: %d notes, %v", len(b.seen), err)
+			}
+		}
 		<-time.After(coarse) // of the bubble: it passes at once
 		mustNote(t, l, "edge", 1)
-		if len(b.seen) != 12 || !b.seen[11].LastSeen.After(b.seen[0].LastSeen) {
+		if len(b.seen) != 13 || !b.seen[12].LastSeen.After(b.seen[0].LastSeen) {
 			t.Errorf("%d notes after a while", len(b.seen))
 		}
 	})
@@ -143,7 +148,7 @@ func TestNotWritten(t *testing.T) {
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() {
-				if err := l.Note(t.Context(), "edge", peerOf(printOf(1))); err == nil {
+				if err := l.Note(t.Context(), "edge", 1, peerOf(printOf(1))); err == nil {
 					t.Error("noted without a disk")
 				}
 			})
@@ -165,14 +170,14 @@ func TestWhoLeaves(t *testing.T) {
 		l := logOf(t, b)
 		var all sync.WaitGroup
 		all.Go(func() {
-			if err := l.Note(t.Context(), "edge", peerOf(printOf(1))); err == nil {
+			if err := l.Note(t.Context(), "edge", 1, peerOf(printOf(1))); err == nil {
 				t.Error("noted on a disk that hangs")
 			}
 		})
 		synctest.Wait()
 		ctx, leave := context.WithCancel(t.Context())
 		all.Go(func() {
-			if err := l.Note(ctx, "edge", peerOf(printOf(2))); !errors.Is(err, context.Canceled) {
+			if err := l.Note(ctx, "edge", 1, peerOf(printOf(2))); !errors.Is(err, context.Canceled) {
 				t.Errorf("who has left: %v", err)
 			}
 		})
@@ -199,7 +204,7 @@ func TestConflict(t *testing.T) {
 			all.Go(func() { mustNote(t, l, "edge", n) })
 		}
 		all.Go(func() {
-			if err := l.Note(t.Context(), "deleted", peerOf(printOf(9))); !errors.Is(err, storage.ErrConflict) {
+			if err := l.Note(t.Context(), "deleted", 1, peerOf(printOf(9))); !errors.Is(err, storage.ErrConflict) {
 				t.Errorf("got error %v", err)
 			}
 		})

@@ -40,7 +40,7 @@ type Audit interface {
 // Seen notes which certificates are in use.
 type Seen interface {
 	// Note returns when the certificate is on record; on an error nothing is issued.
-	Note(ctx context.Context, clientID string, peer *peercert.Peer) error
+	Note(ctx context.Context, clientID string, generation int64, peer *peercert.Peer) error
 }
 
 // Config holds the endpoint's dependencies; all are required but Rate, Lifetime and Observe.
@@ -152,7 +152,8 @@ func (e *Endpoint) decide(r *http.Request, form oauth.Form, d *decision.Decision
 			// 9. The record: no token leaves before it is durable (design rule 16).
 			// The certificate's first: whoever changes the registration after that finds it,
 			// and a record that rests on what was before is not stored.
-			err := e.Seen.Note(ctx, response.client.Client.ID, response.client.Peer)
+			client := response.client
+			err := e.Seen.Note(ctx, client.Client.ID, client.Client.Generation, client.Peer)
 			if err == nil {
 				err = e.record(ctx, d, view.Version())
 			}

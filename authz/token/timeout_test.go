@@ -84,7 +84,7 @@ func (unused) Record(context.Context, audit.Event) error {
 }
 func (unused) Refused(audit.Event) {}
 
-func (unused) Note(context.Context, string, *peercert.Peer) error {
+func (unused) Note(context.Context, string, int64, *peercert.Peer) error {
 	return errors.New("nobody is to be noted")
 }
 
