@@ -50,7 +50,7 @@ func (p *pace) begin(w http.ResponseWriter, r *http.Request, body bool) {
 func (p *pace) interval(usual time.Duration) time.Duration {
 	for _, limit := range []time.Duration{p.read, p.write} {
 		if limit > 0 {
-			usual = min(usual, max(limit/2, 1))
+			usual = min(usual, limit/2)
 		}
 	}
 	return usual
@@ -129,10 +129,11 @@ func deadline(d time.Duration) time.Time { return time.Now().Add(d) }
 var longAgo = time.Unix(1, 0)
 
 // end gives the connection back: what the server still flushes is bounded, by its
-// own deadline if nothing was renewed, and a late read must not touch the deadlines of the next request. A caller who
-// stalls with part of the body unsent is waited for no longer than for any read,
-// and not at all when it has stalled already or the handler panics: net/http,
-// which wants the rest of the body before it answers, would wait for ever.
+// own deadline if nothing was renewed, and a late read must not touch the deadlines
+// of the next request. A caller who stalls with part of the body unsent is waited for
+// no longer than for any read, and not at all when it has stalled already or the
+// handler panics: net/http, which wants the rest of the body before it answers, would
+// wait for ever.
 func (p *pace) end(body *pacedBody, answered bool) {
 	p.mu.Lock()
 	p.ended = true

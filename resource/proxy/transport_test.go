@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -180,6 +181,30 @@ func TestUpstreamTimeouts(t *testing.T) {
 			w.expectRefusal(t, w.call(t, "GET", "/accounts"), 504, "upstream_timeout")
 		})
 	}
+}
+
+// TestUpstreamTakesARequestAndSaysNothing: with a body the wait for an answer begins
+// when the body is over, and ends as well.
+func TestUpstreamTakesARequestAndSaysNothing(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, protocols ...string) {
+		silent, leave := context.WithCancel(t.Context())
+		w := handled(t, func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-silent.Done()
+		}, enable(protocols), func(_ *world, c *proxy.Config, _ *httptest.Server) {
+			for i := range c.Routes {
+				c.Routes[i].ResponseHeader = 30 * time.Millisecond
+			}
+		})
+		defer leave()
+		res, err := w.client(t, protocols...).Do(w.request(t.Context(), t, "POST", "/accounts", strings.NewReader("a body")))
+		must(t, err)
+		defer res.Body.Close()
+		if line := w.log.one(t); res.StatusCode != 504 || line["reason"] != "upstream_timeout" {
+			t.Errorf("%d, logged %v", res.StatusCode, line)
+		}
+	})
 }
 
 // TestBodyLimitOfARoute goes before the proxy's own, in both directions.
