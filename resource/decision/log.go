@@ -11,7 +11,8 @@ import (
 // token it tells of. What it writes must say what [Decision.Attrs] say.
 type Handler interface {
 	slog.Handler
-	// HandleDecision writes one line. It must not keep d.
+	// HandleDecision writes one line. It must not keep d, but may keep a copy: what a
+	// logged decision refers to does not change any more.
 	HandleDecision(ctx context.Context, now time.Time, level slog.Level, d *Decision) error
 }
 

@@ -12,7 +12,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/certbound/certbound/resource/decision"
@@ -20,9 +19,6 @@ import (
 
 // Delay is how long a line may wait for others.
 const Delay = 10 * time.Millisecond
-
-// enough is how many bytes are written without waiting.
-const enough = 32 << 10
 
 // Log is a logger and the lines that wait.
 type Log struct {
@@ -32,7 +28,7 @@ type Log struct {
 
 // New returns a log on w. Flush it at the end.
 func New(w io.Writer) *Log {
-	l := &lines{w: w}
+	l := newLines(w)
 	return &Log{slog.New(root{handler{slog.NewJSONHandler(l, nil), l}}), l}
 }
 
@@ -61,68 +57,17 @@ func (h handler) WithGroup(name string) slog.Handler {
 	return handler{h.Handler.WithGroup(name), h.lines}
 }
 
-// root is the handler nobody has given attributes to. It writes decisions, of
-// which there is one for each request, without slog's record.
+// root is the handler nobody has given attributes to. It takes decisions, of which
+// there is one for each request, without slog's record.
 type root struct{ handler }
 
 var _ decision.Handler = root{}
 
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
 // HandleDecision writes the line that Handle would write.
 func (h root) HandleDecision(_ context.Context, now time.Time, level slog.Level, d *decision.Decision) error {
-	buffer := buffers.Get().(*[]byte)
-	b := now.AppendFormat(append((*buffer)[:0], `{"time":"`...), time.RFC3339Nano)
-	b = append(append(b, `","level":"`...), level.String()...)
-	b = append(b, `","msg":"decision",`...)
-	b = append(d.AppendJSON(b, nil), "}\n"...)
-	_, _ = h.lines.Write(b) // reports no error
-	*buffer = b
-	buffers.Put(buffer)
+	h.lines.add(head{now: now, level: level}, d)
 	if level > slog.LevelInfo {
 		h.lines.flush()
 	}
 	return nil
-}
-
-// lines gathers whole lines.
-type lines struct {
-	mu    sync.Mutex
-	w     io.Writer
-	text  []byte
-	timer *time.Timer
-	armed bool
-}
-
-// Write implements io.Writer for one line. It reports no error: a log that cannot
-// be written has nowhere to say so, and must not stop what it tells of.
-func (l *lines) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text = append(l.text, line...)
-	switch {
-	case len(l.text) >= enough:
-		l.write()
-	case l.armed:
-	case l.timer == nil:
-		l.timer, l.armed = time.AfterFunc(Delay, l.flush), true
-	default:
-		l.timer.Reset(Delay)
-		l.armed = true
-	}
-	return len(line), nil
-}
-
-func (l *lines) flush() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.armed = false
-	l.write()
-}
-
-func (l *lines) write() {
-	if len(l.text) > 0 {
-		_, _ = l.w.Write(l.text) // see Write
-		l.text = l.text[:0]
-	}
 }

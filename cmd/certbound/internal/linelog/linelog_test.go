@@ -2,7 +2,9 @@ package linelog
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -68,8 +70,12 @@ func TestGoodNewsIsWrittenTogether(t *testing.T) {
 		log.Info("f")
 		log.Flush()
 		want("abcdef", 4)
-		log.Info("g", slog.String("long", strings.Repeat("x", enough)))
-		want("abcdefg", 5)
+		for range enough - 1 {
+			log.Info("g")
+		}
+		want("abcdef", 4)
+		log.Info("h") // without waiting
+		want("abcdef"+strings.Repeat("g", enough-1)+"h", 5)
 	})
 }
 
@@ -114,6 +120,46 @@ func TestDecisionIsAnotherLine(t *testing.T) {
 	}
 	if !strings.Contains(lines[3], `"level":"WARN"`) {
 		t.Errorf("a refusal is %s", lines[3])
+	}
+}
+
+// TestDecisionIsTakenAsItWas: what becomes of a decision after it was logged is
+// not in its line, and whatever is logged at once by many is whole and there once.
+func TestDecisionIsTakenAsItWas(t *testing.T) {
+	s := &sink{}
+	log := New(s)
+	const each = 3*enough + 1
+	var all sync.WaitGroup
+	for worker := range 8 {
+		all.Go(func() {
+			for i := range each {
+				d := &decision.Decision{RequestID: fmt.Sprintf("%d.%d", worker, i), Journey: decision.APIRequest}
+				d.Allow(200, time.Time{})
+				d.Log(t.Context(), log.Logger)
+				d.RequestID = "changed"
+			}
+		})
+	}
+	all.Wait()
+	log.Flush()
+	last := map[string]int{}
+	for line := range strings.Lines(s.text.String()) {
+		var got struct {
+			RequestID string `json:"request_id"`
+		}
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		worker, number, _ := strings.Cut(got.RequestID, ".")
+		if n, err := strconv.Atoi(number); err != nil || n != last[worker] {
+			t.Fatalf("line %q of worker %s came when it had written %d", number, worker, last[worker])
+		}
+		last[worker]++
+	}
+	for worker := range 8 {
+		if n := last[strconv.Itoa(worker)]; n != each {
+			t.Errorf("%d lines of worker %d, want %d", n, worker, each)
+		}
 	}
 }
 
