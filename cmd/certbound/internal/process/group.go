@@ -119,7 +119,7 @@ func (g *Group) drain() {
 
 func (m *member) serve() error {
 	if m.server.TLSConfig != nil {
-		return m.server.ServeTLS(m.listener, "", "")
+		return m.server.ServeTLS(patientListener{m.listener}, "", "")
 	}
 	return m.server.Serve(m.listener)
 }
