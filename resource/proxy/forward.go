@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -18,55 +17,24 @@ import (
 // exchange is one allowed request on its way to the upstream and back. Its parts
 // come and go together, so they are one piece of memory.
 type exchange struct {
+	proxy    *Proxy
 	route    *route
 	token    *resource.Token
 	decision *decision.Decision // the token's
 	body     *pacedBody         // nil when the request has none
 	upgrade  bool               // the request asks for a WebSocket, and may
+	header   http.Header        // the caller's; nil where httputil copies it
+	values   headerValues
 	pace     pace
 	watch    watch
 	writer   answerWriter
 	answer   answerBody
-}
-
-// exchangeKey finds the exchange in the context of the outbound request.
-type exchangeKey struct{}
-
-func exchangeOf(r *http.Request) *exchange {
-	return r.Context().Value(exchangeKey{}).(*exchange)
-}
-
-// newReverse builds the forwarding half. Rewrite and not Director: hop-by-hop
-// headers are gone before it runs, so that a caller who lists our headers in
-// Connection does not remove them.
-func (p *Proxy) newReverse(transport http.RoundTripper) *httputil.ReverseProxy {
-	if transport == nil {
-		transport = TransportConfig{}.New()
-	}
-	return &httputil.ReverseProxy{
-		Transport:      byRoute{transport},
-		Rewrite:        p.rewrite,
-		ModifyResponse: p.answered,
-		ErrorHandler:   p.failed,
-		ErrorLog:       slog.NewLogLogger(p.logger.Handler(), slog.LevelWarn),
-		BufferPool:     &buffers{},
-	}
-}
-
-// byRoute sends each request by the transport of its route.
-type byRoute struct{ usual http.RoundTripper }
-
-// RoundTrip asks the upstream.
-func (t byRoute) RoundTrip(r *http.Request) (*http.Response, error) {
-	if own := exchangeOf(r).route.Transport; own != nil {
-		return own.RoundTrip(r)
-	}
-	return t.usual.RoundTrip(r)
+	reverse  httputil.ReverseProxy // its own, so that what it calls need not look for the exchange
 }
 
 // forward hands an allowed request to the upstream.
 func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, rt *route, verifier *resource.Verifier, token *resource.Token) {
-	x := &exchange{route: rt, token: token, decision: &token.Decision, upgrade: rt.WebSocket && wantsWebSocket(r)}
+	x := &exchange{proxy: p, route: rt, token: token, decision: &token.Decision, upgrade: rt.WebSocket && wantsWebSocket(r)}
 	x.decision.Evidence.Route = rt.label
 	carries := r.Body != nil && r.ContentLength != 0
 	x.pace.begin(w, r, carries)
@@ -74,8 +42,11 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, rt *route, verif
 	defer func() { x.pace.end(x.body, answered) }()
 	ctx := p.watchOver(r.Context(), &x.watch, &x.pace, rt, verifier, token)
 	defer x.watch.stop()
-	out := r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
-	if !x.upgrade && len(r.Header["Upgrade"]) > 0 { // httputil reads it before rewrite does
+	out := r.WithContext(ctx)
+	switch {
+	case !steersHops(r.Header):
+		x.header, out.Header = r.Header, nil
+	case !x.upgrade && len(r.Header["Upgrade"]) > 0: // httputil reads it before rewrite does
 		out.Header = withoutIdentity(r.Header, rt.ForwardToken, false, 0)
 	}
 	if carries {
@@ -85,42 +56,72 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, rt *route, verif
 		x.watch.carry(func() { x.pace.abandon(x.body) })
 	}
 	x.writer = answerWriter{ResponseWriter: w, pace: &x.pace, body: x.body, watch: &x.watch}
-	p.reverse.ServeHTTP(&x.writer, out)
+	// Rewrite and not Director: hop-by-hop headers are gone before it runs, so that a
+	// caller who lists our headers in Connection does not remove them.
+	x.reverse = httputil.ReverseProxy{
+		Transport: rt.Transport, Rewrite: x.rewrite, ModifyResponse: x.answered, ErrorHandler: x.failed,
+		ErrorLog: p.errorLog, BufferPool: &p.buffers,
+	}
+	if rt.Transport == nil {
+		x.reverse.Transport = p.transport
+	}
+	x.reverse.ServeHTTP(&x.writer, out)
 	answered = true
 }
 
 // rewrite turns the outbound copy of a request into what the upstream sees.
-func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
-	x := exchangeOf(pr.In)
+func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 	pr.Out.URL = x.route.target.url(pr.In.URL)
 	pr.Out.Host = ""                   // the upstream's own name
 	pr.Out.Trailer = x.body.trailers() // their values come with the end of the body
-	pr.Out.Header = withoutIdentity(pr.Out.Header, x.route.ForwardToken, x.upgrade, ownHeaders)
+	from := x.header
+	if from == nil {
+		from = pr.Out.Header
+	}
+	pr.Out.Header = withoutIdentity(from, x.route.ForwardToken, x.upgrade, ownHeaders)
 	pr.SetXForwarded()
 	h := pr.Out.Header
 	if !hostConfirmed(pr.In) {
 		h.Del("X-Forwarded-Host")
 	}
-	h.Set(decision.RequestIDHeader, x.decision.RequestID)
-	setIfAny(h, "X-Certbound-Client", x.token.ClientID)
-	setIfAny(h, "X-Certbound-Partner", x.token.Partner)
-	setIfAny(h, "X-Certbound-Scope", strings.Join(x.token.Scopes, " "))
-	p.identity.set(h, x.token.Peer)
+	x.values.set(h, decision.RequestIDHeader, x.decision.RequestID)
+	x.values.set(h, "X-Certbound-Client", x.token.ClientID)
+	x.values.set(h, "X-Certbound-Partner", x.token.Partner)
+	x.values.set(h, "X-Certbound-Scope", strings.Join(x.token.Scopes, " "))
+	x.proxy.identity.set(h, x.token.Peer)
 }
 
 // ownHeaders is how many headers rewrite sets, and httputil behind it.
 const ownHeaders = 10
 
-func setIfAny(h http.Header, name, value string) {
+// headerValues are the values of headers that have one each, in one piece of
+// memory.
+type headerValues struct {
+	values [4]string
+	used   int
+}
+
+// set sets a header, whose name is in canonical form, unless value is empty.
+func (v *headerValues) set(h http.Header, name, value string) {
 	if value != "" {
-		h.Set(name, value)
+		v.values[v.used] = value
+		h[name] = v.values[v.used : v.used+1 : v.used+1]
+		v.used++
 	}
+}
+
+// steersHops reports whether a header says more about the hop it came over than
+// that hop's own fields do (RFC 9110 §7.6.1): which others belong to it, or what it
+// shall become. httputil knows what to do then. All other requests are spared its copy
+// of the header; the fields of the hop are among those that withoutIdentity drops.
+func steersHops(h http.Header) bool {
+	return len(h["Connection"])+len(h["Te"])+len(h["Upgrade"]) > 0
 }
 
 // answered runs when the upstream's headers are there: the decision is logged
 // now, because a streamed body may take hours.
-func (p *Proxy) answered(res *http.Response) error {
-	x := exchangeOf(res.Request)
+func (x *exchange) answered(res *http.Response) error {
+	p := x.proxy
 	x.decision.Evidence.UpstreamStatus = res.StatusCode
 	switched := res.StatusCode == http.StatusSwitchingProtocols
 	if switched && (!x.upgrade || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket")) {
@@ -149,8 +150,8 @@ func (p *Proxy) answered(res *http.Response) error {
 }
 
 // failed runs instead of answered when there is no answer to pass on.
-func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
-	x := exchangeOf(r)
+func (x *exchange) failed(w http.ResponseWriter, r *http.Request, err error) {
+	p := x.proxy
 	if x.watch.hasBegun() { // a tunnel that could not be dug: it has been decided about already
 		panic(http.ErrAbortHandler)
 	}

@@ -19,9 +19,10 @@ var identityHeaders = map[string]bool{
 	"x-userinfo":           true, "x-id-token": true, // APISIX, Kong
 	"x-endpoint-api-userinfo": true,                        // Google Cloud Endpoints
 	"x-proxy-user":            true, "x-proxy-roles": true, // OpenSearch
-	// A hop-by-hop header is gone before this; its look-alikes are not.
-	"proxy-authorization": true,
-	"x-spiffe-id":         true, "x-certbound": true, "clientcert": true, "impersonate-user": true, "impersonate-group": true,
+	// Hop by hop (RFC 9110 §7.6.1). Where httputil has copied the header they are gone
+	// before this; their look-alikes are not.
+	"proxy-authorization": true, "proxy-authenticate": true, "proxy-connection": true, "keep-alive": true, "trailer": true,
+	"x-spiffe-id": true, "x-certbound": true, "clientcert": true, "impersonate-user": true, "impersonate-group": true,
 	// From where.
 	"forwarded": true, "x-forwarded": true, "x-real-ip": true, "x-real-port": true, "true-client-ip": true,
 	"client-ip":        true, // what PHP programs and their like ask for first
@@ -69,6 +70,14 @@ var identityPrefixes = []string{
 	"grpcgateway-",
 }
 
+// prefixesFrom are the same by their first byte: most headers begin with none of them.
+var prefixesFrom = func() (from [256][]string) {
+	for _, prefix := range identityPrefixes {
+		from[prefix[0]] = append(from[prefix[0]], prefix)
+	}
+	return from
+}()
+
 // grpcMetadata is what grpc-gateway takes off a name before it hands the header on:
 // behind it anything can stand.
 const grpcMetadata = "grpc-metadata-"
@@ -90,7 +99,10 @@ func isIdentityHeader(name string) bool {
 		rest := name[len(grpcMetadata):]
 		return isIdentityHeader(rest) || strings.EqualFold(rest, "Authorization")
 	}
-	for _, prefix := range identityPrefixes {
+	if len(normal) == 0 {
+		return false
+	}
+	for _, prefix := range prefixesFrom[normal[0]] {
 		if len(normal) >= len(prefix) && string(normal[:len(prefix)]) == prefix {
 			return true
 		}

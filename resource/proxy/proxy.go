@@ -3,9 +3,9 @@ package proxy
 import (
 	"context"
 	"errors"
+	"log"
 	"log/slog"
 	"net/http"
-	"net/http/httputil"
 	"time"
 
 	"github.com/certbound/certbound/resource"
@@ -50,20 +50,23 @@ type Config struct {
 // Proxy is an http.Handler that forwards only what its routes and its verifier
 // allow. It is safe for concurrent use.
 type Proxy struct {
-	verifier *resource.Verifier
-	unbound  *resource.Verifier // the same, for routes that allow unbound tokens
-	table    *table
-	reverse  *httputil.ReverseProxy
-	logger   *slog.Logger
-	observe  func(*decision.Decision)
-	clock    func() time.Time
-	maxBody  int64
-	limits   *Limits
-	identity Identity
-	metadata *document // nil: none is published
-	recheck  time.Duration
-	draining context.Context
-	handler  http.Handler // serve, with panics answered
+	verifier  *resource.Verifier
+	unbound   *resource.Verifier // the same, for routes that allow unbound tokens
+	table     *table
+	transport http.RoundTripper // for routes without one of their own
+	buffers   buffers
+	logger    *slog.Logger
+	errorLog  *log.Logger // what httputil has to say
+	observe   func(*decision.Decision)
+	clock     func() time.Time
+	maxBody   int64
+	limits    *Limits
+	identity  Identity
+	metadata  *document // nil: none is published
+	recheck   time.Duration
+	round     round // every recheck
+	draining  context.Context
+	handler   http.Handler // serve, with panics answered
 }
 
 // New checks the configuration and returns every fault in it at once; those of
@@ -94,7 +97,7 @@ func New(c Config) (*Proxy, error) {
 	}
 	p := &Proxy{
 		verifier: c.Verifier, unbound: c.Verifier.InsecureAllowingUnbound(), table: table,
-		logger: c.Logger, clock: c.Clock, observe: c.Observe, maxBody: c.MaxBodyBytes, limits: c.Limits, identity: c.Identity, metadata: metadata, recheck: c.Recheck, draining: c.Draining,
+		transport: c.Transport, logger: c.Logger, clock: c.Clock, observe: c.Observe, maxBody: c.MaxBodyBytes, limits: c.Limits, identity: c.Identity, metadata: metadata, recheck: c.Recheck, draining: c.Draining,
 	}
 	if p.draining == nil {
 		p.draining = context.Background()
@@ -102,13 +105,17 @@ func New(c Config) (*Proxy, error) {
 	if p.recheck == 0 {
 		p.recheck = DefaultRecheck
 	}
+	p.round.interval, p.round.look = p.recheck, (*watch).look
 	if p.logger == nil {
 		p.logger = slog.Default()
 	}
 	if p.clock == nil {
 		p.clock = time.Now
 	}
-	p.reverse = p.newReverse(c.Transport)
+	if p.transport == nil {
+		p.transport = TransportConfig{}.New()
+	}
+	p.errorLog = slog.NewLogLogger(p.logger.Handler(), slog.LevelWarn)
 	p.handler = decision.Recover(http.HandlerFunc(p.serve), decision.APIRequest, p.sink(), p.clock)
 	return p, nil
 }

@@ -38,6 +38,7 @@ func TestIdentityHeadersCannotBeSmuggled(t *testing.T) {
 		"request id":     {"X-Request-Id: evil", "X_Request_Id: evil"},
 		"empty values":   {"X-Certbound-Client:", "Client-Cert:", "X-Forwarded-For:"},
 		"hop by hop":     {"Proxy-Authorization: evil", "Proxy_Authorization: evil", "Keep-Alive: evil", "Proxy-Connection: evil", "TE: evil", "Connection: X-Hop", "X-Hop: evil"},
+		"hop alone":      {"Proxy-Authorization: evil", "Proxy-Authenticate: evil", "Keep-Alive: evil", "Keep_Alive: evil", "Proxy-Connection: evil", "Trailer: evil"},
 		"upgrade":        {"Connection: Upgrade", "Upgrade: evil"},
 		"upgrade binary": {"Connection: Upgrade", "Upgrade: \xe9vil"},
 	}

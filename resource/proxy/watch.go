@@ -34,13 +34,16 @@ type watch struct {
 	stream   atomic.Bool  // an event stream or a tunnel: it ends with its token
 
 	mu      sync.Mutex
-	timer   *time.Timer
+	timer   *time.Timer // nil while it goes on rounds
 	over    bool        // the exchange has ended by itself
 	ending  *ending     // why it was ended
 	tunnel  net.Conn    // the caller's connection, once it carries no HTTP
 	begun   bool        // the answer is on its way
 	giveUp  func()      // the rest of the request's body; nil when it has none
 	undrain func() bool // of an open stream
+
+	round          *round // nil for one with a timer of its own
+	previous, next *watch // in it
 }
 
 // ending is why an exchange was ended.
@@ -65,19 +68,35 @@ func (p *Proxy) watchOver(ctx context.Context, w *watch, pace *pace, rt *route, 
 	if pace.body {
 		w.sent.Store(-1)
 	}
+	if w.interval == p.recheck {
+		w.round = &p.round
+		w.round.add(w)
+		return ctx
+	}
 	w.mu.Lock() // a timer that fires at once must find itself set
 	defer w.mu.Unlock()
 	w.timer = time.AfterFunc(w.interval, w.tick)
 	return ctx
 }
 
-// tick looks once and arms the next one.
-func (w *watch) tick() {
+// look ends the exchange or gives it more time, unless it is over.
+func (w *watch) look() {
+	w.mu.Lock()
+	over := w.over || w.ending != nil
+	w.mu.Unlock()
+	if over {
+		return
+	}
 	if reason, detail := w.judge(); reason != "" {
 		w.end(reason, detail)
 		return
 	}
 	w.pace.renew()
+}
+
+// tick looks once and arms the next one.
+func (w *watch) tick() {
+	w.look()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.over && w.ending == nil {
@@ -128,7 +147,6 @@ func (w *watch) end(reason decision.Reason, detail string) {
 		return
 	}
 	w.ending = &ending{reason, detail}
-	w.timer.Stop()
 	if w.giveUp != nil {
 		w.giveUp() // before cancel: the transport waits for the body it is sending
 	}
@@ -199,7 +217,11 @@ func (w *watch) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.over = true
-	w.timer.Stop()
+	if w.round != nil {
+		w.round.remove(w)
+	} else {
+		w.timer.Stop()
+	}
 	if w.undrain != nil {
 		w.undrain()
 	}
