@@ -36,7 +36,7 @@ func (m *Main) proxy(ctx context.Context, file string) error {
 		return err
 	}
 	defer proxy.Close()
-	process.ReserveHeap()
+	process.ReserveHeap(process.ProxyReserve)
 	process.SampleHeap(c.Ops.Profiles)
 	group := &process.Group{Logger: logger, Metrics: metrics}
 	defer group.Close()

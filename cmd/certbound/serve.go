@@ -60,7 +60,7 @@ func (m *Main) serve(ctx context.Context, file, administrator string) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, authz.Close()) }()
-	process.ReserveHeap()
+	process.ReserveHeap(process.AuthzReserve)
 	process.SampleHeap(c.Ops.Profiles)
 	group := &process.Group{Logger: logger, Metrics: metrics}
 	defer group.Close()

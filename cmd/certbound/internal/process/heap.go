@@ -8,17 +8,21 @@ import "runtime"
 // hundred times a second to free four megabytes each time.
 var reserve []byte
 
-// reserveSize bounds the garbage that may gather between two runs, about as much.
-// With four times that the collector hardly ran, and requests were dearer: their
-// memory was in no cache any more by the time it was used again.
-const reserveSize = 16 << 20
+// How much garbage may gather between two runs, about. A proxy's requests make
+// little, and are dearer with more: their memory is in no cache any more by the time
+// it is used again. An authorization server makes more of it, above all by handshakes,
+// and has more to look through at each run.
+const (
+	ProxyReserve = 16 << 20
+	AuthzReserve = 64 << 20
+)
 
-// ReserveHeap lets the garbage collector run less often, for at most 16 MiB more
-// memory. Servers call it once, before they serve. GOGC and GOMEMLIMIT count as
-// ever.
-func ReserveHeap() {
+// ReserveHeap lets the garbage collector run less often, for at most so many bytes
+// more of memory. Servers call it once, before they serve. GOGC and GOMEMLIMIT count
+// as ever.
+func ReserveHeap(size int) {
 	if reserve == nil {
-		reserve = make([]byte, reserveSize)
+		reserve = make([]byte, size)
 	}
 	runtime.KeepAlive(reserve)
 }
