@@ -64,7 +64,7 @@ type Proxy struct {
 	identity  Identity
 	metadata  *document // nil: none is published
 	recheck   time.Duration
-	round     round // every recheck
+	rounds    rounds // every recheck
 	draining  context.Context
 	handler   http.Handler // serve, with panics answered
 }
@@ -105,7 +105,7 @@ func New(c Config) (*Proxy, error) {
 	if p.recheck == 0 {
 		p.recheck = DefaultRecheck
 	}
-	p.round.interval, p.round.look = p.recheck, (*watch).look
+	p.rounds.start(p.recheck, (*watch).look)
 	if p.logger == nil {
 		p.logger = slog.Default()
 	}

@@ -1,18 +1,35 @@
 package proxy
 
 import (
+	"math/rand/v2"
 	"sync"
 	"time"
 )
+
+// rounds share the exchanges out among them and come round one after the other, so
+// that a proxy of many streams has not to look at all of them at one moment.
+type rounds [16]round
+
+// start says how often, and what is done with each exchange.
+func (all *rounds) start(interval time.Duration, look func(*watch)) {
+	for i := range all {
+		all[i].interval, all[i].look = interval, look
+		all[i].first = interval * time.Duration(i+1) / time.Duration(len(all))
+	}
+}
+
+// pick returns one of them.
+func (all *rounds) pick() *round { return &all[rand.IntN(len(all))] }
 
 // round looks at many exchanges by one timer. Most are over before it comes round:
 // a timer for each would cost them more than their place in the list does.
 type round struct {
 	interval time.Duration
+	first    time.Duration // how long after it has begun, at most an interval
 	look     func(*watch)
 
 	mu    sync.Mutex
-	first *watch
+	head  *watch
 	timer *time.Timer
 	set   bool // the timer is; it is not while there is nothing to look at
 }
@@ -21,17 +38,17 @@ type round struct {
 func (r *round) add(w *watch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if w.next = r.first; w.next != nil {
+	if w.next = r.head; w.next != nil {
 		w.next.previous = w
 	}
-	r.first = w
+	r.head = w
 	switch {
 	case r.set:
 		return
 	case r.timer == nil:
-		r.timer = time.AfterFunc(r.interval, r.begin)
+		r.timer = time.AfterFunc(r.first, r.begin)
 	default:
-		r.timer.Reset(r.interval)
+		r.timer.Reset(r.first)
 	}
 	r.set = true
 }
@@ -46,7 +63,7 @@ func (r *round) remove(w *watch) {
 	if w.previous != nil {
 		w.previous.next = w.next
 	} else {
-		r.first = w.next
+		r.head = w.next
 	}
 	w.previous, w.next = nil, nil
 }
@@ -57,10 +74,10 @@ func (r *round) remove(w *watch) {
 func (r *round) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for w := r.first; w != nil; w = w.next {
+	for w := r.head; w != nil; w = w.next {
 		go r.look(w)
 	}
-	if r.set = r.first != nil; r.set {
+	if r.set = r.head != nil; r.set {
 		r.timer.Reset(r.interval)
 	}
 }

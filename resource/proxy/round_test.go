@@ -14,7 +14,7 @@ func TestRoundLooksAtWhoIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var seen []int
-		r := round{interval: time.Second, look: func(w *watch) {
+		r := round{interval: time.Second, first: time.Second, look: func(w *watch) {
 			mu.Lock()
 			defer mu.Unlock()
 			seen = append(seen, int(w.interval))
@@ -59,7 +59,7 @@ func TestRoundWaitsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stuck, free watch
 		held, looks := make(chan struct{}), make(chan struct{}, 8)
-		r := round{interval: time.Second, look: func(w *watch) {
+		r := round{interval: time.Second, first: time.Second, look: func(w *watch) {
 			if w == &stuck {
 				<-held
 				return
@@ -76,5 +76,37 @@ func TestRoundWaitsForNobody(t *testing.T) {
 		close(held)
 		r.remove(&free)
 		r.remove(&stuck)
+	})
+}
+
+// TestRoundsComeOneAfterTheOther: everybody is looked at once in each interval, and
+// not everybody at the same time.
+func TestRoundsComeOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		looks, times := map[*watch]int{}, map[time.Time]bool{}
+		var all rounds
+		all.start(time.Second, func(w *watch) {
+			mu.Lock()
+			defer mu.Unlock()
+			looks[w]++
+			times[time.Now()] = true
+		})
+		watches := make([]watch, 200)
+		for i := range watches {
+			watches[i].round = all.pick()
+			watches[i].round.add(&watches[i])
+		}
+		<-time.After(time.Second) // of the test's own clock
+		synctest.Wait()
+		for i := range watches {
+			watches[i].round.remove(&watches[i])
+			if n := looks[&watches[i]]; n != 1 {
+				t.Errorf("%d looks within a second", n)
+			}
+		}
+		if len(times) < 4 {
+			t.Errorf("200 were looked at at %d moments", len(times))
+		}
 	})
 }

@@ -34,7 +34,7 @@ type watch struct {
 	stream   atomic.Bool  // an event stream or a tunnel: it ends with its token
 
 	mu      sync.Mutex
-	timer   *time.Timer // nil while it goes on rounds
+	timer   *time.Timer // nil where a round looks
 	over    bool        // the exchange has ended by itself
 	ending  *ending     // why it was ended
 	tunnel  net.Conn    // the caller's connection, once it carries no HTTP
@@ -69,7 +69,7 @@ func (p *Proxy) watchOver(ctx context.Context, w *watch, pace *pace, rt *route, 
 		w.sent.Store(-1)
 	}
 	if w.interval == p.recheck {
-		w.round = &p.round
+		w.round = p.rounds.pick()
 		w.round.add(w)
 		return ctx
 	}
