@@ -45,8 +45,8 @@ func TestRenew(t *testing.T) {
 	if got := p.interval(time.Second); got != time.Second {
 		t.Errorf("renewed every %s, want what is usual", got)
 	}
-	if got := p.interval(time.Hour); got != time.Minute/2 {
-		t.Errorf("renewed every %s, want half of the shorter time", got)
+	if got := p.interval(time.Hour); got != time.Minute/3 {
+		t.Errorf("renewed every %s, want a third of the shorter time", got)
 	}
 	expect := func(when string, reads, writes int) {
 		t.Helper()

@@ -15,8 +15,8 @@ import (
 // write instead. A server without these timeouts is left alone.
 //
 // Most exchanges are over long before, within the server's own deadlines, and
-// nothing is done about them: whoever lasts is renewed by the watch, at least
-// twice in each of the two times.
+// nothing is done about them: whoever lasts is renewed by the watch, before two
+// thirds of either time have passed.
 type pace struct {
 	control     http.ResponseController
 	read, write time.Duration
@@ -50,7 +50,7 @@ func (p *pace) begin(w http.ResponseWriter, r *http.Request, body bool) {
 func (p *pace) interval(usual time.Duration) time.Duration {
 	for _, limit := range []time.Duration{p.read, p.write} {
 		if limit > 0 {
-			usual = min(usual, limit/2)
+			usual = min(usual, limit/3) // the first look may come too early to renew anything
 		}
 	}
 	return usual

@@ -79,7 +79,7 @@ func (p *Proxy) watchOver(ctx context.Context, w *watch, pace *pace, rt *route, 
 	return ctx
 }
 
-// look ends the exchange or gives it more time, unless it is over.
+// look ends the exchange or, when it lasts, gives it more time.
 func (w *watch) look() {
 	w.mu.Lock()
 	over := w.over || w.ending != nil
@@ -91,7 +91,9 @@ func (w *watch) look() {
 		w.end(reason, detail)
 		return
 	}
-	w.pace.renew()
+	if time.Since(w.began) >= w.interval {
+		w.pace.renew()
+	}
 }
 
 // tick looks once and arms the next one.
